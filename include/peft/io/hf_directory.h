@@ -1,0 +1,48 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "peft/io/safetensors.h"
+#include "peft/util/json.h"
+
+namespace peft {
+
+/// A Hugging Face model folder: config, and every tensor by name over all shards. Headers only are
+/// read here. Throws ModelError (reliability rules 5.1 to 5.4).
+class HfDirectory {
+ public:
+  explicit HfDirectory(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const { return path_; }
+  const Json& config() const { return config_; }
+  /// config.json's "model_type".
+  const std::string& model_type() const { return model_type_; }
+  /// generation_config.json's and config.json's eos ids, without duplicates.
+  std::vector<int32_t> eos_token_ids() const;
+
+  /// All tensors over all shards. Safetensors' metadata aliases (dropped name -> stored name) are
+  /// listed under `aliases`.
+  const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
+  const std::map<std::string, std::string>& aliases() const { return aliases_; }
+  /// Reads bytes of one tensor (see SafetensorsFile::read).
+  void read(const std::string& name, std::span<std::byte> destination) const;
+  void read(const std::string& name, uint64_t offset, std::span<std::byte> destination) const;
+
+  /// Sum of the tensors' bytes and elements.
+  int64_t total_bytes() const;
+  int64_t total_elements() const;
+
+ private:
+  std::filesystem::path path_;
+  Json config_;
+  std::string model_type_;
+  std::vector<SafetensorsFile> shards_;
+  std::map<std::string, TensorInfo> tensors_;
+  std::map<std::string, size_t> shard_of_;
+  std::map<std::string, std::string> aliases_;
+};
+
+}  // namespace peft
