@@ -32,8 +32,8 @@ struct DataSource {
 
 /// What happened to the rows, for the run's record and for refusals.
 struct DataReport {
-  std::string format;       ///< the shape that was detected or asked for
-  std::string decision;     ///< one sentence: "chat, from the key "messages"; mapped ..."
+  std::string format;    ///< the shape that was detected or asked for
+  std::string decision;  ///< one sentence: "chat, from the key "messages"; mapped ..."
   int64_t rows = 0;
   int64_t examples = 0;
   int64_t tokens = 0;
@@ -42,12 +42,12 @@ struct DataReport {
   int64_t truncated = 0;
   int64_t dropped_too_long = 0;
   int64_t dropped_unscored = 0;
-  int64_t without_stop = 0;            ///< chat rows whose last trained span ends in no stop token
-  int64_t split_per_turn = 0;          ///< rows whose template rewrites history
+  int64_t without_stop = 0;    ///< chat rows whose last trained span ends in no stop token
+  int64_t split_per_turn = 0;  ///< rows whose template rewrites history
   int64_t duplicates = 0;
-  int64_t special_in_text = 0;         ///< rows whose own text holds special-token strings
-  std::vector<std::string> notes;      ///< lines with counts and row numbers, ready to print
-  std::string sha256;                  ///< of the files' bytes
+  int64_t special_in_text = 0;     ///< rows whose own text holds special-token strings
+  std::vector<std::string> notes;  ///< lines with counts and row numbers, ready to print
+  std::string sha256;              ///< of the files' bytes
 };
 
 /// Examples in file order.
@@ -55,6 +55,7 @@ struct Dataset {
   std::vector<Example> examples;
   DataReport report;
   std::vector<std::filesystem::path> files;
+  std::vector<double> weights;  ///< of the files, as their sources ask; empty: 1 each
 };
 
 /// Everything that turns a row into tokens; borrowed, must outlive the call.
@@ -69,7 +70,8 @@ struct TextPipeline {
 Dataset load_dataset(const std::vector<DataSource>& sources, const DataOptions& options,
                      const TextPipeline& pipeline);
 
-/// The reference answer of a generation check: text of the last trained span without its stop token.
+/// The reference answer of a generation check: text of the last trained span without its stop
+/// token.
 std::string reference_answer(const Example& example, const TextPipeline& pipeline);
 
 }  // namespace peft

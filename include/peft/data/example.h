@@ -14,9 +14,9 @@ inline constexpr int32_t kIgnored = -100;
 struct Example {
   std::vector<int32_t> ids;
   std::vector<int32_t> labels;
-  int64_t row = 0;          ///< place in the data set, from 0, stable across shuffling
-  int64_t line = 0;         ///< line or element number in its file, from 1
-  int32_t file = 0;         ///< which of the data set's files
+  int64_t row = 0;            ///< place in the data set, from 0, stable across shuffling
+  int64_t line = 0;           ///< line or element number in its file, from 1
+  int32_t file = 0;           ///< which of the data set's files
   int64_t prompt_length = 0;  ///< tokens before the last trained span: what `generate` starts from
 };
 

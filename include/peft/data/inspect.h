@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "peft/data/dataset.h"
+
+namespace peft {
+
+/// How `show_example` prints.
+struct ShowOptions {
+  bool colour = false;  ///< for a terminal: trained tokens green, masked ones dim
+  bool ids = false;     ///< one line per token with its id instead of running text
+  std::vector<std::filesystem::path> files;  ///< the data set's files, for the header line
+};
+
+/// One example for a person. Without colour trained spans stand between ⟦ and ⟧. Control characters
+/// are escaped; a line break of the row is shown as \n and also breaks the line.
+std::string show_example(const Example& example, const Tokenizer& tokenizer,
+                         const ShowOptions& options);
+
+/// Totals of a data set, one fact per line.
+std::string show_report(const DataReport& report);
+
+/// The same as JSON: ids, labels, and the spans with their text and whether they are trained.
+Json example_json(const Example& example, const Tokenizer& tokenizer, const ShowOptions& options);
+
+/// Every field of a report under its own name.
+Json report_json(const DataReport& report);
+
+}  // namespace peft
