@@ -1,0 +1,75 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "peft/kernels/cross_entropy.h"
+#include "peft/models/batch.h"
+#include "peft/nn/attention.h"
+#include "peft/nn/embedding.h"
+#include "peft/nn/linear.h"
+
+namespace peft {
+
+/// What a projection does. A fused projection has the role of its first part and says so.
+enum class Role { kQuery, kKey, kValue, kQueryKeyValue, kAttentionOut, kMlpGate, kMlpUp, kMlpDown, kHead };
+
+/// A projection, its checkpoint name ("model.layers.0.self_attn.q_proj") and its role.
+struct NamedLinear {
+  std::string path;
+  Role role;
+  Linear* linear;
+};
+
+/// Sizes that methods, plans and generation ask for.
+struct ModelShape {
+  std::string architecture;  ///< "LlamaForCausalLM"
+  int64_t layers = 0;
+  int64_t hidden = 0;
+  int64_t vocabulary = 0;
+  int64_t max_positions = 0;
+};
+
+/// A pretrained decoder: trunk and head, frozen, with sockets. Module and parameter names are the
+/// checkpoint's own, so loading matches names and maps nothing.
+class CausalLM : public torch::nn::Module {
+ public:
+  const ModelShape& shape() const { return shape_; }
+
+  /// Hidden states after the last norm, (N, D). `cache`, when given, extends and is advanced.
+  Tensor hidden(const ModelInput& input, KvCache* cache = nullptr) const;
+
+  /// The input of a batch, with the input hook's work done.
+  ModelInput input(const Batch& batch) const;
+
+  /// (n, D) -> (n, V), in the model's dtype.
+  virtual Tensor logits(const Tensor& hidden) const { return head().forward(hidden); }
+
+  /// Sum of the next-token losses over the batch's scored tokens, and their number. With
+  /// `count_correct` also how many the model would have predicted. Never holds all logits.
+  HeadLoss loss(const Batch& batch, bool count_correct = false) const;
+
+  /// Every projection of the blocks, in the checkpoint's order; the head is not among them.
+  virtual std::vector<NamedLinear> projections() const = 0;
+  virtual std::vector<Attention*> attentions() const = 0;
+  virtual Linear& head() const = 0;
+  virtual const Embedding& token_embedding() const = 0;
+
+  Socket<InputHook> input_hook;
+
+ protected:
+  explicit CausalLM(ModelShape shape) : shape_(std::move(shape)) {}
+
+  /// Token embeddings as the first block gets them, without positions: (N) -> (N, D).
+  virtual Tensor embed(const Tensor& ids) const { return token_embedding().forward(ids); }
+  /// All blocks and the last norm.
+  virtual Tensor trunk(const ModelInput& input, KvCache* cache) const = 0;
+
+ private:
+  ModelShape shape_;
+};
+
+}  // namespace peft

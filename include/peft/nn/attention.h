@@ -1,0 +1,45 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+
+#include "peft/kernels/attention.h"
+#include "peft/nn/hooks.h"
+#include "peft/nn/kv_cache.h"
+
+namespace peft {
+
+/// Sizes of an attention layer and its place in the model.
+struct AttentionShape {
+  int64_t layer = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+};
+
+/// The part of attention that all architectures share: cache, hook, scores and context. An
+/// architecture derives from it, projects and rotates, and calls `attend`.
+class Attention : public torch::nn::Module {
+ public:
+  const AttentionShape& shape() const { return shape_; }
+
+  Socket<AttentionHook> hook;
+
+ protected:
+  Attention(const AttentionShape& shape, const AttentionOptions& options)
+      : shape_(shape), options_(options) {}
+
+  /// q: (N, H, Dh); k, v: (N, Hkv, Dh), rotated. Gives the context as (N, H * Dh).
+  Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& segments,
+                KvCache* cache) const;
+
+ private:
+  AttentionShape shape_;
+  AttentionOptions options_;
+};
+
+/// Splits the last dimension into heads: (N, n * Dh) -> (N, n, Dh).
+Tensor split_heads(const Tensor& x, int64_t heads);
+
+}  // namespace peft

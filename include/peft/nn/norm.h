@@ -1,0 +1,34 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+
+#include "peft/kernels/tensor.h"
+
+namespace peft {
+
+/// x / sqrt(mean(x^2) + eps) * weight over the last dimension.
+class RmsNorm final : public torch::nn::Module {
+ public:
+  RmsNorm(int64_t width, double eps, const at::TensorOptions& options);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  double eps_;
+  Tensor weight_;  // (width)
+};
+
+/// (x - mean) / sqrt(var + eps) * weight + bias over the last dimension, variance biased.
+class LayerNorm final : public torch::nn::Module {
+ public:
+  LayerNorm(int64_t width, double eps, const at::TensorOptions& options);
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  double eps_;
+  Tensor weight_;  // (width)
+  Tensor bias_;    // (width)
+};
+
+}  // namespace peft

@@ -1,0 +1,161 @@
+#include "peft/models/rope.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+namespace peft {
+namespace {
+
+/// Keys of "rope_parameters" (5.x), or of "rope_scaling" with the top-level theta (4.x); keys inside
+/// win over those outside.
+Json rope_section(const Json& config) {
+  Json section = Json::object();
+  for (const char* key : {"rope_theta", "partial_rotary_factor"}) {
+    if (config.contains(key) && !config.at(key).is_null()) {
+      section[key] = config.at(key);
+    }
+  }
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    if (config.contains(key) && config.at(key).is_object()) {
+      section.update(config.at(key));
+    }
+  }
+  return section;
+}
+
+double number(const Json& section, const char* key, double otherwise, const std::string& where) {
+  if (!section.contains(key) || section.at(key).is_null()) {
+    return otherwise;
+  }
+  check<ModelError>(section.at(key).is_number(), "{}: {}: expected a number, found {}", where, key,
+                    json_excerpt(section.at(key)));
+  const double value = section.at(key).get<double>();
+  check<ModelError>(std::isfinite(value) && value > 0.0,
+                    "{}: {}: expected a positive number, found {}", where, key, value);
+  return value;
+}
+
+std::vector<double> plain(double theta, int64_t dimensions) {
+  std::vector<double> frequencies;
+  for (int64_t i = 0; i < dimensions / 2; ++i) {
+    frequencies.push_back(std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(dimensions)));
+  }
+  return frequencies;
+}
+
+/// Llama 3.1: high frequencies stay, low ones are divided, those between are blended.
+void scale_llama3(std::vector<double>& frequencies, const Json& section, double factor,
+                  double original, const std::string& where) {
+  const double low = number(section, "low_freq_factor", 1.0, where);
+  const double high = number(section, "high_freq_factor", 4.0, where);
+  for (double& f : frequencies) {
+    const double wavelength = 2.0 * std::numbers::pi / f;
+    if (wavelength > original / low) {
+      f /= factor;
+    } else if (wavelength >= original / high) {
+      const double t = (original / wavelength - low) / (high - low);
+      f = (1.0 - t) * f / factor + t * f;
+    }
+  }
+}
+
+/// YaRN (Peng et al. 2023): a ramp between interpolated and unchanged frequencies.
+void scale_yarn(std::vector<double>& frequencies, const Json& section, double factor,
+                double original, double theta, int64_t dimensions, const std::string& where) {
+  const auto correction = [&](double rotations) {
+    return static_cast<double>(dimensions) *
+           std::log(original / (rotations * 2.0 * std::numbers::pi)) / (2.0 * std::log(theta));
+  };
+  double low = correction(number(section, "beta_fast", 32.0, where));
+  double high = correction(number(section, "beta_slow", 1.0, where));
+  if (section.value("truncate", true)) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, static_cast<double>(dimensions - 1));
+  const double span = high == low ? 0.001 : high - low;
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    const double ramp = std::clamp((static_cast<double>(i) - low) / span, 0.0, 1.0);
+    frequencies[i] = frequencies[i] * (1.0 - ramp) + frequencies[i] / factor * ramp;
+  }
+}
+
+double yarn_attention(const Json& section, double factor, const std::string& where) {
+  const auto magnitude = [&](double scale) {
+    return factor <= 1.0 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0;
+  };
+  if (section.contains("attention_factor") && !section.at("attention_factor").is_null()) {
+    return number(section, "attention_factor", 1.0, where);
+  }
+  const double scale = number(section, "mscale", 0.0, where);
+  const double all = number(section, "mscale_all_dim", 0.0, where);
+  return scale > 0.0 && all > 0.0 ? magnitude(scale) / magnitude(all) : magnitude(1.0);
+}
+
+Tensor float_tensor(const std::vector<double>& values) {
+  return at::tensor(values, at::kDouble).to(at::kFloat);
+}
+
+}  // namespace
+
+Rope::Rope(const Json& config, int64_t head_dim, int64_t positions, const std::string& where) {
+  const Json section = rope_section(config);
+  theta_ = number(section, "rope_theta", 1e4, where);
+  dimensions_ = static_cast<int64_t>(
+      static_cast<double>(head_dim) * number(section, "partial_rotary_factor", 1.0, where));
+  check<ModelError>(dimensions_ > 0 && dimensions_ <= head_dim && dimensions_ % 2 == 0,
+                    "{}: rotary dimensions: expected an even number up to {}, found {}", where,
+                    head_dim, dimensions_);
+  const char* const key = section.contains("rope_type") ? "rope_type" : "type";
+  if (section.contains(key) && section.at(key).is_string()) {
+    type_ = section.at(key).get<std::string>();
+  }
+  factor_ = number(section, "factor", 1.0, where);
+  const double original = number(section, "original_max_position_embeddings",
+                                 static_cast<double>(positions), where);
+  original_positions_ = static_cast<int64_t>(type_ == "dynamic" ? positions : original);
+  std::vector<double> frequencies = plain(theta_, dimensions_);
+  if (type_ == "linear") {
+    for (double& f : frequencies) {
+      f /= factor_;
+    }
+  } else if (type_ == "llama3") {
+    scale_llama3(frequencies, section, factor_, original, where);
+  } else if (type_ == "yarn") {
+    scale_yarn(frequencies, section, factor_, original, theta_, dimensions_, where);
+    attention_factor_ = yarn_attention(section, factor_, where);
+  } else {
+    check<ModelError>(type_ == "default" || type_ == "dynamic",
+                      "{}: rope_type: expected default, linear, dynamic, llama3 or yarn, found "
+                      "\"{}\"",
+                      where, type_);
+  }
+  frequencies_ = float_tensor(frequencies);
+}
+
+Tensor Rope::frequencies(int64_t longest) const {
+  if (type_ != "dynamic" || longest <= original_positions_) {
+    return frequencies_;
+  }
+  const double d = static_cast<double>(dimensions_);
+  const double stretch =
+      factor_ * static_cast<double>(longest) / static_cast<double>(original_positions_) -
+      (factor_ - 1.0);
+  return float_tensor(plain(theta_ * std::pow(stretch, d / (d - 2.0)), dimensions_));
+}
+
+std::pair<Tensor, Tensor> Rope::tables(const Tensor& positions, int64_t longest) const {
+  const Tensor angles = at::outer(positions.to(at::kFloat),
+                                  frequencies(longest).to(positions.device()));
+  if (attention_factor_ == 1.0) {
+    return {angles.cos(), angles.sin()};
+  }
+  return {angles.cos() * attention_factor_, angles.sin() * attention_factor_};
+}
+
+}  // namespace peft

@@ -1,0 +1,24 @@
+#include "peft/nn/norm.h"
+
+#include <ATen/ATen.h>
+
+#include "peft/kernels/rms_norm.h"
+
+namespace peft {
+
+RmsNorm::RmsNorm(int64_t width, double eps, const at::TensorOptions& options)
+    : eps_(eps),
+      weight_(register_parameter("weight", at::empty({width}, options), /*requires_grad=*/false)) {}
+
+Tensor RmsNorm::forward(const Tensor& x) const { return rms_norm(x, weight_, eps_); }
+
+LayerNorm::LayerNorm(int64_t width, double eps, const at::TensorOptions& options)
+    : eps_(eps),
+      weight_(register_parameter("weight", at::empty({width}, options), /*requires_grad=*/false)),
+      bias_(register_parameter("bias", at::empty({width}, options), /*requires_grad=*/false)) {}
+
+Tensor LayerNorm::forward(const Tensor& x) const {
+  return at::layer_norm(x, weight_.sizes(), weight_, bias_, eps_);
+}
+
+}  // namespace peft
