@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "peft/io/hf_directory.h"
+#include "peft/models/causal_lm.h"
+
+namespace peft {
+
+/// The dtype that "auto" means on a device: the files' own on a GPU; on a CPU bfloat16 only where it
+/// has instructions for it, else float32. "float32", "bfloat16" and "float16" mean themselves.
+at::ScalarType compute_dtype(const std::string& choice, const HfDirectory& directory,
+                             at::Device device);
+
+/// Builds the model of a folder and reads every tensor once, straight into its final place. The
+/// model is frozen. Throws ModelError: unknown architecture, tensors missing, left over or of
+/// another shape (all of one load together).
+std::unique_ptr<CausalLM> load_model(const HfDirectory& directory, at::ScalarType dtype,
+                                     at::Device device);
+
+}  // namespace peft

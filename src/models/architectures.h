@@ -1,0 +1,12 @@
+#pragma once
+
+#include <memory>
+
+#include "peft/models/registry.h"
+
+namespace peft {
+
+std::unique_ptr<CausalLM> build_llama(const ModelBlueprint& blueprint);
+std::unique_ptr<CausalLM> build_gpt2(const ModelBlueprint& blueprint);
+
+}  // namespace peft

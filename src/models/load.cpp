@@ -1,0 +1,223 @@
+#include "peft/models/load.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include <cstring>
+#include <set>
+
+#include "peft/kernels/cuda_table.h"
+#include "peft/models/registry.h"
+
+namespace peft {
+namespace {
+
+constexpr int64_t kPieceBytes = int64_t{8} << 20;  // staging while a tensor changes its dtype
+
+/// The file's name of a parameter: its own, or without the outer prefix when the file was saved from
+/// the bare backbone. Empty if the file has neither.
+std::string stored_name(const HfDirectory& directory, const std::string& parameter,
+                        const std::string& prefix) {
+  if (directory.tensors().count(parameter) > 0) {
+    return parameter;
+  }
+  if (parameter.starts_with(prefix)) {
+    const std::string bare = parameter.substr(prefix.size());
+    if (directory.tensors().count(bare) > 0) {
+      return bare;
+    }
+  }
+  return "";
+}
+
+/// Buffers that old files carry and nobody needs.
+bool is_ignorable(const std::string& name) {
+  const auto ends = [&](const char* suffix) { return name.ends_with(suffix); };
+  return ends(".rotary_emb.inv_freq") || ends(".attn.bias") || ends(".attn.masked_bias") ||
+         ends(".attention.bias") || ends(".attention.masked_bias");
+}
+
+bool same_bytes(const HfDirectory& directory, const std::string& a, const std::string& b) {
+  const TensorInfo& first = directory.tensors().at(a);
+  const TensorInfo& second = directory.tensors().at(b);
+  if (first.dtype != second.dtype || first.shape != second.shape) {
+    return false;
+  }
+  std::vector<std::byte> left;
+  std::vector<std::byte> right;
+  for (uint64_t offset = 0; offset < first.bytes; offset += left.size()) {
+    left.resize(std::min<uint64_t>(kPieceBytes, first.bytes - offset));
+    right.resize(left.size());
+    directory.read(a, offset, left);
+    directory.read(b, offset, right);
+    if (left != right) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Which file tensors hold the token embedding and the head, and whether they are one matrix. Both
+/// stored and different are not tied, whatever the config says.
+struct Tying {
+  bool tied = false;
+  std::string embedding;
+  std::string head;
+};
+
+Tying resolve_tying(const HfDirectory& directory, const Architecture& architecture) {
+  Tying tying;
+  tying.embedding = stored_name(directory, architecture.embedding, architecture.prefix);
+  tying.head = stored_name(directory, "lm_head.weight", "");
+  const Json& config = directory.config();
+  const bool wanted = config.contains("tie_word_embeddings") &&
+                              config.at("tie_word_embeddings").is_boolean()
+                          ? config.at("tie_word_embeddings").get<bool>()
+                          : architecture.tied_by_default;
+  const bool both = !tying.embedding.empty() && !tying.head.empty();
+  tying.tied = wanted && (!both || same_bytes(directory, tying.embedding, tying.head));
+  if (tying.tied && tying.embedding.empty()) {
+    tying.embedding = tying.head;
+  }
+  return tying;
+}
+
+at::ScalarType scalar_type(Dtype dtype, const std::string& name) {
+  switch (dtype) {
+    case Dtype::kF32:
+      return at::kFloat;
+    case Dtype::kBF16:
+      return at::kBFloat16;
+    case Dtype::kF16:
+      return at::kHalf;
+    case Dtype::kF64:
+      return at::kDouble;
+    default:
+      fail<ModelError>("{}: expected F32, BF16 or F16, found {}", name, dtype_name(dtype));
+  }
+}
+
+std::span<std::byte> bytes_of(Tensor& tensor) {
+  return {static_cast<std::byte*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())};
+}
+
+/// Reads one tensor into `target`, converting piece by piece when the dtypes differ.
+void fill(const HfDirectory& directory, const std::string& name, Tensor target) {
+  const TensorInfo& info = directory.tensors().at(name);
+  const at::ScalarType stored = scalar_type(info.dtype, name);
+  if (target.is_cpu() && target.scalar_type() == stored) {
+    directory.read(name, bytes_of(target));
+    return;
+  }
+  Tensor flat = target.view({-1});
+  const int64_t size = element_size(info.dtype);
+  const int64_t piece = kPieceBytes / size;
+  Tensor staging = at::empty({std::min(piece, flat.numel())}, at::TensorOptions().dtype(stored));
+  for (int64_t begin = 0; begin < flat.numel(); begin += piece) {
+    Tensor part = staging.narrow(0, 0, std::min(piece, flat.numel() - begin));
+    directory.read(name, static_cast<uint64_t>(begin * size), bytes_of(part));
+    Tensor destination = flat.narrow(0, begin, part.numel());
+    if (cuda_table() != nullptr && destination.is_cuda() && destination.scalar_type() == stored) {
+      cuda_table()->copy_to_device(part, destination);
+    } else {
+      destination.copy_(part);
+    }
+  }
+}
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  return fmt::format("({})", fmt::join(shape, ", "));
+}
+
+bool cpu_multiplies_bfloat16() {
+  const auto handle = c10::Dispatcher::singleton().findSchema({"mkldnn::_is_mkldnn_bf16_supported", ""});
+  if (!handle) {
+    return false;
+  }
+  torch::jit::Stack stack;
+  handle->callBoxed(stack);
+  return !stack.empty() && stack.back().toBool() &&
+         (__builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("avx512bw"));
+}
+
+}  // namespace
+
+at::ScalarType compute_dtype(const std::string& choice, const HfDirectory& directory,
+                             at::Device device) {
+  if (choice == "float32") {
+    return at::kFloat;
+  }
+  if (choice == "bfloat16") {
+    return at::kBFloat16;
+  }
+  if (choice == "float16") {
+    return at::kHalf;
+  }
+  check<UsageError>(choice == "auto",
+                    "model.dtype: expected auto, float32, bfloat16 or float16, found \"{}\"",
+                    choice);
+  const auto first = directory.tensors().begin();
+  check<ModelError>(first != directory.tensors().end(), "{}: no tensors",
+                    directory.path().string());
+  const at::ScalarType stored = scalar_type(first->second.dtype, first->first);
+  if (device.is_cuda()) {
+    return stored == at::kDouble ? at::kFloat : stored;
+  }
+  return stored == at::kBFloat16 && cpu_multiplies_bfloat16() ? at::kBFloat16 : at::kFloat;
+}
+
+std::unique_ptr<CausalLM> load_model(const HfDirectory& directory, at::ScalarType dtype,
+                                     at::Device device) {
+  const std::string where = (directory.path() / "config.json").string();
+  const Architecture& architecture = find_architecture(directory.model_type(), where);
+  const Tying tying = resolve_tying(directory, architecture);
+  const at::TensorOptions options = at::TensorOptions().dtype(dtype).device(device);
+  std::unique_ptr<CausalLM> model =
+      architecture.build({directory.config(), where, options, tying.tied});
+  model->eval();
+
+  std::vector<std::string> faults;
+  std::set<std::string> used;
+  std::vector<std::pair<std::string, Tensor>> plan;
+  for (const auto& entry : model->named_parameters()) {
+    const bool is_head = entry.key() == "lm_head.weight";
+    if (is_head && tying.tied) {
+      continue;  // the embedding's own memory
+    }
+    const std::string name = entry.key() == architecture.embedding ? tying.embedding
+                             : is_head                             ? tying.head
+                                       : stored_name(directory, entry.key(), architecture.prefix);
+    if (name.empty()) {
+      faults.push_back(fmt::format("{}: not in the file", entry.key()));
+      continue;
+    }
+    used.insert(name);
+    const TensorInfo& info = directory.tensors().at(name);
+    if (info.shape != entry.value().sizes().vec()) {
+      faults.push_back(fmt::format("{}: expected {}, found {}", name,
+                                   shape_text(entry.value().sizes().vec()),
+                                   shape_text(info.shape)));
+      continue;
+    }
+    plan.emplace_back(name, entry.value());
+  }
+  if (tying.tied && !tying.head.empty()) {
+    used.insert(tying.head);
+  }
+  for (const auto& [name, info] : directory.tensors()) {
+    if (used.count(name) == 0 && !is_ignorable(name)) {
+      faults.push_back(fmt::format("{}: {} has no such tensor", name, architecture.class_name));
+    }
+  }
+  check<ModelError>(faults.empty(), "{}: {} tensors do not fit {}\n  {}{}",
+                    directory.path().string(), faults.size(), architecture.class_name,
+                    fmt::join(faults.begin(), faults.begin() + std::min<size_t>(faults.size(), 20), "\n  "),
+                    faults.size() > 20 ? fmt::format("\n  ... and {} more", faults.size() - 20) : "");
+  const at::NoGradGuard no_grad;
+  for (auto& [name, tensor] : plan) {
+    fill(directory, name, tensor);
+  }
+  return model;
+}
+
+}  // namespace peft
