@@ -1,7 +1,6 @@
 #include "peft/models/load.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 
 #include <cstring>
 #include <set>
@@ -129,16 +128,8 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return fmt::format("({})", fmt::join(shape, ", "));
 }
 
-bool cpu_multiplies_bfloat16() {
-  const auto handle = c10::Dispatcher::singleton().findSchema({"mkldnn::_is_mkldnn_bf16_supported", ""});
-  if (!handle) {
-    return false;
-  }
-  torch::jit::Stack stack;
-  handle->callBoxed(stack);
-  return !stack.empty() && stack.back().toBool() &&
-         (__builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("avx512bw"));
-}
+/// AMX processors have these instructions too.
+bool cpu_multiplies_bfloat16() { return __builtin_cpu_supports("avx512bf16") != 0; }
 
 }  // namespace
 

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "peft/methods/adapter.h"
+
+namespace peft {
+
+/// Writes adapter_model.safetensors and adapter_config.json as Hugging Face PEFT does (sorted keys,
+/// inference_mode true). A tensor that is not finite is refused with NumericError, and no file is
+/// touched. `base` is what base_model_name_or_path says.
+void save_adapter(const Adapter& adapter, const std::filesystem::path& directory,
+                  const std::string& base);
+
+/// A stored adapter: its complete config and its tensors.
+struct StoredAdapter {
+  Json config;
+  NamedTensors tensors;
+  std::filesystem::path path;
+};
+
+/// Reads an adapter folder, ours or PEFT's. Throws ModelError.
+StoredAdapter read_adapter(const std::filesystem::path& directory);
+
+/// Puts a stored adapter on a model, strictly: nothing missing, nothing left over.
+std::unique_ptr<Adapter> load_adapter(CausalLM& model, const StoredAdapter& stored);
+
+}  // namespace peft

@@ -1,0 +1,99 @@
+#include "peft/methods/adapter_io.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "peft/config/adapter_config.h"
+#include "peft/io/safetensors.h"
+#include "peft/methods/registry.h"
+#include "peft/util/durable_file.h"
+
+namespace peft {
+namespace {
+
+constexpr const char* kWeights = "adapter_model.safetensors";
+constexpr const char* kConfig = "adapter_config.json";
+
+at::ScalarType scalar_type(Dtype dtype, const std::string& where) {
+  switch (dtype) {
+    case Dtype::kF32:
+      return at::kFloat;
+    case Dtype::kBF16:
+      return at::kBFloat16;
+    case Dtype::kF16:
+      return at::kHalf;
+    default:
+      fail<ModelError>("{}: expected F32, BF16 or F16, found {}", where, dtype_name(dtype));
+  }
+}
+
+/// Members in alphabetical order, at every level but inside patterns, whose order has a meaning.
+Json sorted(const Json& object) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : object.items()) {
+    keys.push_back(key);
+  }
+  std::sort(keys.begin(), keys.end());
+  Json result = Json::object();
+  for (const std::string& key : keys) {
+    result[key] = object.at(key);
+  }
+  return result;
+}
+
+}  // namespace
+
+void save_adapter(const Adapter& adapter, const std::filesystem::path& directory,
+                  const std::string& base) {
+  std::vector<Tensor> host;
+  std::vector<TensorToWrite> tensors;
+  for (const auto& [name, tensor] : adapter.exported()) {
+    host.push_back(tensor.detach().to(at::kCPU, at::kFloat).contiguous());
+    check<NumericError>(host.back().isfinite().all().item<bool>(),
+                        "{}: {} holds values that are not finite; nothing was written",
+                        directory.string(), name);
+    tensors.push_back({name, Dtype::kF32, host.back().sizes().vec(),
+                       {static_cast<const std::byte*>(host.back().const_data_ptr()),
+                        static_cast<size_t>(host.back().nbytes())}});
+  }
+  Json config = adapter.config();
+  config["base_model_name_or_path"] = base;
+  config["inference_mode"] = true;
+  std::filesystem::create_directories(directory);
+  write_safetensors(directory / kWeights, std::move(tensors));
+  write_file(directory / kConfig, sorted(config).dump(2) + "\n");
+}
+
+StoredAdapter read_adapter(const std::filesystem::path& directory) {
+  check<ModelError>(std::filesystem::is_directory(directory), "{}: no such folder",
+                    directory.string());
+  const std::string where = (directory / kConfig).string();
+  StoredAdapter stored{complete_adapter_config(read_json<ModelError>(directory / kConfig), where),
+                       {},
+                       directory};
+  check<ModelError>(std::filesystem::exists(directory / kWeights),
+                    "{}: no {}{}", directory.string(), kWeights,
+                    std::filesystem::exists(directory / "adapter_model.bin")
+                        ? "; adapter_model.bin is not read: save it again as safetensors"
+                        : "");
+  const SafetensorsFile file(directory / kWeights);
+  check<ModelError>(!file.tensors().empty(), "{}: holds no tensors",
+                    file.path().string());
+  for (const auto& [name, info] : file.tensors()) {
+    Tensor tensor = at::empty(info.shape, scalar_type(info.dtype, file.path().string() + ": " + name));
+    file.read(name, {static_cast<std::byte*>(tensor.data_ptr()),
+                     static_cast<size_t>(tensor.nbytes())});
+    stored.tensors.emplace_back(name, tensor);
+  }
+  return stored;
+}
+
+std::unique_ptr<Adapter> load_adapter(CausalLM& model, const StoredAdapter& stored) {
+  std::unique_ptr<Adapter> adapter = attach_adapter(model, stored.config, /*seed=*/0);
+  adapter->import_tensors(stored.tensors, stored.path.string());
+  adapter->train(false);
+  return adapter;
+}
+
+}  // namespace peft

@@ -1,0 +1,24 @@
+#include "peft/methods/registry.h"
+
+#include "methods.h"
+
+namespace peft {
+
+const std::vector<MethodEntry>& method_entries() {
+  static const std::vector<MethodEntry> table = {
+      {"LORA", attach_lora},
+  };
+  return table;
+}
+
+std::unique_ptr<Adapter> attach_adapter(CausalLM& model, const Json& config, uint64_t seed) {
+  const std::string type = config.at("peft_type").get<std::string>();
+  for (const MethodEntry& entry : method_entries()) {
+    if (type == entry.peft_type) {
+      return entry.attach(model, config, seed);
+    }
+  }
+  fail<UsageError>("adapter.peft_type: no method is called \"{}\"", type);
+}
+
+}  // namespace peft
