@@ -1,0 +1,223 @@
+#include "peft/util/durable_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <string>
+#include <system_error>
+
+#include "peft/util/error.h"
+
+namespace peft {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void refuse(const fs::path& path, int reason) {
+  fail<IoError>("{}: cannot be written: {}", path.string(), std::strerror(reason));
+}
+
+std::string temporary_name(const fs::path& path) {
+  std::random_device random;
+  return fmt::format("{}.tmp-{}-{:08x}", path.string(), ::getpid(), random());
+}
+
+/// The folder that holds `path`; "." for a bare name.
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+/// Makes a rename in this folder survive a power loss.
+void sync_folder(const fs::path& folder, const fs::path& for_path) {
+  SystemCalls& calls = system_calls();
+  const int descriptor = calls.open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (descriptor < 0) {
+    refuse(for_path, errno);
+  }
+  // Some network file systems cannot fsync a folder and say EINVAL; there is nothing more to do.
+  const int reason = calls.fsync(descriptor) == 0 || errno == EINVAL ? 0 : errno;
+  calls.close(descriptor);
+  if (reason != 0) {
+    refuse(for_path, reason);
+  }
+}
+
+/// A file under a temporary name that disappears unless it was renamed.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const fs::path& target) : target_(target), name_(temporary_name(target)) {
+    // 0666: the user's umask decides who may read it.
+    descriptor_ = calls_.open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) {
+      refuse(target_, errno);
+    }
+  }
+
+  ~TemporaryFile() {
+    if (descriptor_ >= 0) {
+      calls_.close(descriptor_);
+    }
+    if (!renamed_) {
+      calls_.unlink(name_.c_str());
+    }
+  }
+
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  void append(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = calls_.write(descriptor_, bytes.data(), bytes.size());
+      if (count < 0 && errno == EINTR) {
+        continue;
+      }
+      if (count <= 0) {
+        refuse(target_, count < 0 ? errno : ENOSPC);
+      }
+      bytes = bytes.subspan(static_cast<size_t>(count));
+    }
+  }
+
+  void finish() {
+    // A failed fsync is never repeated: the kernel may have dropped the pages it could not write.
+    if (calls_.fsync(descriptor_) != 0) {
+      refuse(target_, errno);
+    }
+    const int descriptor = descriptor_;
+    descriptor_ = -1;  // on Linux the descriptor is gone even when close fails
+    if (calls_.close(descriptor) != 0 && errno != EINTR) {
+      refuse(target_, errno);
+    }
+    if (calls_.rename(name_.c_str(), target_.c_str()) != 0) {
+      refuse(target_, errno);
+    }
+    renamed_ = true;
+    sync_folder(folder_of(target_), target_);
+  }
+
+ private:
+  SystemCalls& calls_ = system_calls();
+  fs::path target_;
+  std::string name_;
+  int descriptor_ = -1;
+  bool renamed_ = false;
+};
+
+/// A folder under a temporary name that disappears unless it was renamed.
+class TemporaryFolder {
+ public:
+  explicit TemporaryFolder(const fs::path& target) : path_(temporary_name(target)) {
+    if (::mkdir(path_.c_str(), 0700) != 0) {
+      refuse(target, errno);
+    }
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+/// Gives a folder made with mode 0700 the rights that mkdir would have given it.
+void apply_umask(const fs::path& folder) {
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  ::chmod(folder.c_str(), 0777 & ~mask);
+}
+
+/// Moves what is at `path` out of the way and returns its new name.
+std::string move_aside(const fs::path& path) {
+  std::string aside = temporary_name(path);
+  if (system_calls().rename(path.c_str(), aside.c_str()) != 0) {
+    refuse(path, errno);
+  }
+  return aside;
+}
+
+void move_into_place(const fs::path& from, const fs::path& path) {
+  SystemCalls& calls = system_calls();
+  int status = calls.rename_to_absent(from.c_str(), path.c_str());
+  if (status != 0 && errno == EINVAL) {  // a file system without the flag
+    status = calls.rename(from.c_str(), path.c_str());
+  }
+  if (status != 0) {
+    refuse(path, errno);
+  }
+}
+
+/// "out/" and "out" name the same folder.
+fs::path without_trailing_slash(const fs::path& path) {
+  return path.has_filename() ? path : path.parent_path();
+}
+
+}  // namespace
+
+void write_file(const fs::path& path, const std::function<void(const ByteSink&)>& fill) {
+  TemporaryFile file(path);
+  fill([&file](std::span<const std::byte> bytes) { file.append(bytes); });
+  file.finish();
+}
+
+void write_file(const fs::path& path, std::string_view text) {
+  write_file(path, [text](const ByteSink& sink) { sink(std::as_bytes(std::span(text))); });
+}
+
+void write_folder(const fs::path& where, bool overwrite,
+                  const std::function<void(const fs::path&)>& fill) {
+  const fs::path path = without_trailing_slash(where);
+  const auto check_target = [&] {
+    const fs::file_status status = fs::symlink_status(path);
+    check<UsageError>(!fs::exists(status) || overwrite,
+                      "{}: exists already; choose another folder or give --overwrite",
+                      path.string());
+    check<UsageError>(!fs::exists(status) || fs::is_directory(status),
+                      "{}: exists and is not a folder", path.string());
+    return fs::exists(status);
+  };
+  check_target();
+  const TemporaryFolder folder(path);
+  fill(folder.path());
+  apply_umask(folder.path());
+  sync_folder(folder.path(), path);
+  const std::string old = check_target() ? move_aside(path) : std::string();
+  try {
+    move_into_place(folder.path(), path);
+  } catch (const IoError&) {
+    if (!old.empty()) {
+      system_calls().rename(old.c_str(), path.c_str());
+    }
+    throw;
+  }
+  sync_folder(folder_of(path), path);
+  if (!old.empty()) {
+    std::error_code ignored;
+    fs::remove_all(old, ignored);
+  }
+}
+
+SystemCalls& system_calls() {
+  static SystemCalls calls = {
+      [](const char* path, int flags, mode_t mode) { return ::open(path, flags, mode); },
+      ::write,
+      ::fsync,
+      ::close,
+      ::rename,
+      [](const char* from, const char* to) {
+        return ::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+      },
+      ::unlink,
+  };
+  return calls;
+}
+
+}  // namespace peft
