@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "peft/models/causal_lm.h"
+
+namespace peft {
+
+/// How tokens are chosen, and when to stop.
+struct GenerateOptions {
+  int64_t max_new_tokens = 128;
+  double temperature = 0.0;  ///< 0: the most likely token
+  double top_p = 1.0;        ///< smallest set of tokens with at least this probability
+  uint64_t seed = 42;
+  std::vector<int32_t> stop_ids;
+};
+
+/// A continuation; a stop token is not part of it.
+struct Generated {
+  std::vector<int32_t> ids;
+  std::string stop;  ///< "eos", "length" (max_new_tokens) or "positions" (the model has no more)
+};
+
+/// Called for each new token with its prompt's index, in order.
+using TokenSink = std::function<void(size_t prompt, int32_t id)>;
+
+/// Continues every prompt with a KV cache, all prompts side by side in one ragged batch. Sampling
+/// depends on the seed, the prompt's index and the token's place alone. Throws DataError for an
+/// empty prompt or one that fills the model's positions.
+std::vector<Generated> generate(const CausalLM& model,
+                                const std::vector<std::vector<int32_t>>& prompts,
+                                const GenerateOptions& options, at::Device device,
+                                const TokenSink& sink = {});
+
+}  // namespace peft

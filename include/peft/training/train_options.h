@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "peft/training/optimizer.h"
+#include "peft/training/schedule.h"
+#include "peft/util/json.h"
+
+namespace peft {
+
+/// The `training` section of a resolved run, with every `auto` settled.
+struct TrainOptions {
+  double epochs = 1.0;
+  std::optional<int64_t> max_steps;
+  int64_t batch_size = 1;
+  int64_t accumulation = 1;
+  OptimizerOptions optimizer;
+  Schedule schedule;  ///< total_steps and warm-up are set once the number of steps is known
+  std::optional<int64_t> warmup_steps;
+  double warmup_ratio = 0.0;
+  double max_grad_norm = 0.0;  ///< 0: no clipping
+  uint64_t seed = 42;
+  int64_t logging_steps = 1;
+  std::optional<int64_t> eval_steps;  ///< absent: at the end of each epoch
+};
+
+/// Reads the section. `longest` is the longest example in tokens and `examples` their number: from
+/// them an "auto" batch size is chosen. What was chosen is written back into `training` and
+/// `origin` with its reason.
+TrainOptions settle_train_options(Json& training, Json& origin, int64_t longest, int64_t examples);
+
+}  // namespace peft

@@ -1,0 +1,156 @@
+#include "peft/evaluation/generator.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "peft/kernels/dropout.h"
+
+namespace peft {
+namespace {
+
+/// A number in [0, 1) that depends on its arguments alone.
+double uniform(uint64_t seed, size_t prompt, size_t place) {
+  const int64_t key = mix_keys(mix_keys(static_cast<int64_t>(seed), static_cast<int64_t>(prompt)),
+                               static_cast<int64_t>(place));
+  return static_cast<double>(static_cast<uint64_t>(key) >> 11) * 0x1.0p-53;
+}
+
+/// Draws from softmax(logits / temperature), cut to the nucleus of mass top_p (Holtzman et al. 2020).
+int32_t sample(const Tensor& logits, const GenerateOptions& options, double draw) {
+  const Tensor probabilities =
+      at::softmax(logits.to(at::kCPU, at::kDouble) / options.temperature, /*dim=*/-1);
+  const auto [sorted, order] = probabilities.sort(/*dim=*/-1, /*descending=*/true);
+  const double* p = sorted.const_data_ptr<double>();
+  const int64_t* id = order.const_data_ptr<int64_t>();
+  int64_t kept = 0;
+  double mass = 0.0;
+  while (kept < sorted.numel() && (kept == 0 || mass < options.top_p)) {
+    mass += p[kept++];
+  }
+  double rest = draw * mass;
+  for (int64_t i = 0; i < kept; ++i) {
+    rest -= p[i];
+    if (rest < 0.0) {
+      return static_cast<int32_t>(id[i]);
+    }
+  }
+  return static_cast<int32_t>(id[kept - 1]);
+}
+
+/// The prompts that are still being continued.
+class Decoding {
+ public:
+  Decoding(const CausalLM& model, const std::vector<std::vector<int32_t>>& prompts,
+           const GenerateOptions& options, at::Device device, const TokenSink& sink)
+      : model_(model),
+        options_(options),
+        device_(device),
+        sink_(sink),
+        results_(prompts.size()),
+        cache_(model.shape().layers, static_cast<int64_t>(prompts.size())),
+        pending_(prompts),
+        active_(prompts.size()) {
+    std::iota(active_.begin(), active_.end(), size_t{0});
+    for (const auto& prompt : prompts) {
+      check<DataError>(!prompt.empty(), "the prompt has no tokens");
+      check<DataError>(static_cast<int64_t>(prompt.size()) < model.shape().max_positions,
+                       "the prompt has {} tokens, the model has {} positions", prompt.size(),
+                       model.shape().max_positions);
+      positions_.push_back(0);
+    }
+  }
+
+  std::vector<Generated> run() {
+    while (!active_.empty()) {
+      step();
+    }
+    return std::move(results_);
+  }
+
+ private:
+  void step() {
+    const Batch batch = make_batch(pending_, positions_).to(device_);
+    const Tensor hidden = model_.hidden(model_.input(batch), &cache_);
+    const std::vector<int64_t> ends(batch.segments.bounds.begin() + 1, batch.segments.bounds.end());
+    const Tensor last = hidden.index_select(0, (at::tensor(ends, at::kLong) - 1).to(device_));
+    choose(model_.logits(last).to(at::kFloat));
+  }
+
+  void choose(const Tensor& logits) {
+    const Tensor greedy = logits.argmax(/*dim=*/-1).to(at::kCPU);
+    std::vector<int64_t> kept;
+    for (size_t b = 0; b < active_.size(); ++b) {
+      Generated& result = results_[active_[b]];
+      const int64_t row = static_cast<int64_t>(b);
+      const int32_t id =
+          options_.temperature > 0.0
+              ? sample(logits[row], options_, uniform(options_.seed, active_[b], result.ids.size()))
+              : static_cast<int32_t>(greedy[row].item<int64_t>());
+      positions_[b] += static_cast<int64_t>(pending_[b].size());
+      if (std::find(options_.stop_ids.begin(), options_.stop_ids.end(), id) !=
+          options_.stop_ids.end()) {
+        result.stop = "eos";
+        continue;
+      }
+      result.ids.push_back(id);
+      if (sink_) {
+        sink_(active_[b], id);
+      }
+      pending_[b] = {id};
+      if (static_cast<int64_t>(result.ids.size()) >= options_.max_new_tokens) {
+        result.stop = "length";
+      } else if (positions_[b] >= model_.shape().max_positions) {
+        result.stop = "positions";
+      } else {
+        kept.push_back(row);
+      }
+    }
+    keep(kept);
+  }
+
+  void keep(const std::vector<int64_t>& rows) {
+    if (rows.size() == active_.size()) {
+      return;
+    }
+    std::vector<std::vector<int32_t>> pending;
+    std::vector<int64_t> positions;
+    std::vector<size_t> active;
+    for (const int64_t row : rows) {
+      pending.push_back(pending_[row]);
+      positions.push_back(positions_[row]);
+      active.push_back(active_[row]);
+    }
+    pending_ = std::move(pending);
+    positions_ = std::move(positions);
+    active_ = std::move(active);
+    cache_.keep(rows);
+  }
+
+  const CausalLM& model_;
+  const GenerateOptions& options_;
+  at::Device device_;
+  const TokenSink& sink_;
+  std::vector<Generated> results_;
+  KvCache cache_;
+  std::vector<std::vector<int32_t>> pending_;  // tokens to feed, by active prompt
+  std::vector<int64_t> positions_;             // of pending_'s first token
+  std::vector<size_t> active_;                 // prompt indices
+};
+
+}  // namespace
+
+std::vector<Generated> generate(const CausalLM& model,
+                                const std::vector<std::vector<int32_t>>& prompts,
+                                const GenerateOptions& options, at::Device device,
+                                const TokenSink& sink) {
+  const at::NoGradGuard no_grad;
+  if (prompts.empty() || options.max_new_tokens <= 0) {
+    return std::vector<Generated>(prompts.size(), Generated{{}, "length"});
+  }
+  return Decoding(model, prompts, options, device, sink).run();
+}
+
+}  // namespace peft
