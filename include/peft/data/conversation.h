@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "peft/data/row_mapping.h"
+
+namespace peft {
+
+/// A conversation as a chat template sees it.
+struct Conversation {
+  Json messages = Json::array();  ///< {"role", "content", ...}; roles are our four
+  Json tools;                     ///< a list, or null
+  std::vector<bool> weighted;     ///< by message: false where the row masks it
+  size_t prompt_messages = 0;     ///< the first so many are a prompt and masked
+};
+
+/// A prompt with its completion, as text.
+struct PromptCompletion {
+  std::string prompt, completion;
+};
+
+/// A row whose mapping says chat. `knows_tools`: the template reads `tool_calls`, so that a
+/// ShareGPT function call becomes one; otherwise it stays the assistant's text. Throws DataError
+/// with `where` (file:line) and the message's place.
+Conversation read_conversation(const Json& row, const RowMapping& mapping, bool knows_tools,
+                               const std::string& where);
+
+/// An instruct row as a conversation: system, earlier turns, the instruction with its input.
+Conversation instruct_conversation(const Json& row, const RowMapping& mapping,
+                                   const std::string& where);
+
+/// An instruct row as text under headings, for a model without a chat template.
+PromptCompletion instruct_text(const Json& row, const RowMapping& mapping,
+                               const std::string& where);
+
+}  // namespace peft

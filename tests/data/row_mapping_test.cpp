@@ -1,0 +1,214 @@
+#include "peft/data/row_mapping.h"
+
+#include <gtest/gtest.h>
+
+#include "data/error_text.h"
+#include "peft/data/conversation.h"
+
+namespace peft {
+namespace {
+
+RowMapping mapping_of(const std::string& row, const DataOptions& options = {}) {
+  return detect_mapping(Json::parse(row), options, "d.jsonl:1");
+}
+
+std::string decision_of(const std::string& row, const DataOptions& options = {}) {
+  return mapping_of(row, options).decision;
+}
+
+Conversation conversation_of(const std::string& row, const DataOptions& options = {},
+                             bool knows_tools = true) {
+  return read_conversation(Json::parse(row), mapping_of(row, options), knows_tools, "d.jsonl:7");
+}
+
+std::string messages_of(const std::string& row, const DataOptions& options = {},
+                        bool knows_tools = true) {
+  return conversation_of(row, options, knows_tools).messages.dump();
+}
+
+template <class E = DataError>
+std::string fault_of(const std::string& row, const DataOptions& options = {}) {
+  return error_text<E>([&] { conversation_of(row, options); });
+}
+
+TEST(RowMapping, SaysWhatItTookARowFor) {
+  EXPECT_EQ(decision_of(R"({"input_ids": [1]})"), R"(tokens, from the key "input_ids")");
+  EXPECT_EQ(decision_of(R"({"messages": []})"), R"(chat, from the key "messages")");
+  EXPECT_EQ(
+      decision_of(R"({"conversations": [{"from": "human", "value": "a"}]})"),
+      R"(chat, from the key "conversations" as messages ("from" as role, "value" as content))");
+  EXPECT_EQ(decision_of(R"({"prompt": "a", "completion": "b"})"),
+            R"(pair, from the keys "completion", "prompt")");
+  EXPECT_EQ(decision_of(R"({"question": "a", "answer": "b"})"),
+            R"(pair, from the keys "answer" as completion, "question" as prompt)");
+  EXPECT_EQ(decision_of(R"({"text": "a", "id": 3})"), R"(text, from the key "text")");
+}
+
+TEST(RowMapping, AFlattenedTextColumnDoesNotWin) {
+  EXPECT_EQ(mapping_of(R"({"instruction": "a", "input": "", "output": "b", "text": "ab"})").shape,
+            RowShape::kInstruct);
+}
+
+TEST(RowMapping, NamesTheRunnerUp) {
+  EXPECT_EQ(decision_of(R"({"question": "a", "answer": "b", "text": "c"})"),
+            R"(pair, from the keys "answer" as completion, "question" as prompt; it could also be )"
+            R"(read as text (--set data.format=text))");
+}
+
+TEST(RowMapping, FollowsTheFormatThatIsAskedFor) {
+  const std::string row = R"({"prompt": "a", "completion": "b", "text": "c"})";
+  EXPECT_EQ(decision_of(row, {.format = "text"}), R"(text, as asked, with the key "text")");
+  EXPECT_EQ(mapping_of(row, {.format = "chat"}).shape, RowShape::kChat);
+  EXPECT_EQ(messages_of(row, {.format = "chat"}),
+            R"([{"role":"user","content":"a"},{"role":"assistant","content":"b"}])");
+  EXPECT_EQ(fault_of(row, {.format = "tokens"}),
+            "d.jsonl:1: data.format \"tokens\" finds its keys in none of this row; its keys are "
+            "\"prompt\", \"completion\", \"text\"; name them with data.columns");
+}
+
+TEST(RowMapping, MapsColumnsAsAsked) {
+  const DataOptions options{.columns = Json::parse(R"({"prompt": "Q", "completion": "A"})")};
+  EXPECT_EQ(decision_of(R"({"Q": "a", "A": "b"})", options),
+            R"(pair, from the keys "A" as completion, "Q" as prompt)");
+}
+
+TEST(RowMapping, SuggestsAnotherLetterCaseAndDoesNotTakeIt) {
+  EXPECT_EQ(
+      fault_of(R"({"Messages": []})"),
+      "d.jsonl:1: no known shape fits the keys of this row; its keys are \"Messages\"; did you "
+      "mean \"messages\"? (found \"Messages\"); name them with data.columns");
+}
+
+TEST(RowMapping, RefusesTwoShapesAtOnce) {
+  EXPECT_EQ(
+      fault_of(R"({"messages": [], "prompt": "a", "completion": "b"})"),
+      "d.jsonl:1: \"messages\" stands beside \"prompt\" and \"completion\"; say which is meant: "
+      "--set data.format=chat or --set data.format=pair");
+  EXPECT_EQ(fault_of(R"({"messages": [], "conversations": []})"),
+            "d.jsonl:1: \"messages\" stands beside \"conversations\"; say which is meant: --set "
+            "data.columns={\"messages\": \"messages\"}");
+}
+
+TEST(RowMapping, RefusesPreferenceRows) {
+  EXPECT_EQ(fault_of(R"({"prompt": "a", "chosen": "b", "rejected": "c"})"),
+            "d.jsonl:1: \"chosen\" and \"rejected\" are preference rows, which need a preference "
+            "objective; to train on the chosen answers alone, write them as prompt and completion");
+  EXPECT_EQ(
+      fault_of(R"({"prompt": "a", "completion": "b", "label": true})"),
+      "d.jsonl:1: \"prompt\", \"completion\" and a boolean \"label\" are KTO rows, which need a "
+      "preference objective; to train on the completions, set data.format to \"pair\"");
+}
+
+TEST(RowMapping, RefusesOptionsThatMakeNoSense) {
+  EXPECT_EQ(
+      fault_of<UsageError>("{}", {.format = "chta"}),
+      "data.format: expected one of auto, text, pair, instruct, chat, tokens, found \"chta\"; "
+      "did you mean \"chat\"?");
+  EXPECT_EQ(fault_of<UsageError>("{}", {.columns = Json::parse(R"({"promt": "a"})")}),
+            "data.columns: unknown column \"promt\"; did you mean \"prompt\"?");
+  EXPECT_EQ(fault_of<UsageError>("{}", {.columns = Json::parse(R"({"prompt": 3})")}),
+            "data.columns.prompt: expected the file's name of it, found 3");
+  EXPECT_EQ(fault_of<UsageError>(R"({"text": ""})",
+                                 {.columns = Json::parse(R"({"roles": {"bot": "robot"}})")}),
+            "data.columns.roles.bot: expected system, user, assistant or tool, found \"robot\"");
+}
+
+TEST(Conversation, MapsTheWordsOfShareGpt) {
+  EXPECT_EQ(messages_of(R"({"conversations": [{"from": "system", "value": "s"},
+      {"from": "human", "value": "a"}, {"from": "gpt", "value": "b"},
+      {"from": "observation", "value": "o"}]})"),
+            R"([{"role":"system","content":"s"},{"role":"user","content":"a"},)"
+            R"({"role":"assistant","content":"b"},{"role":"tool","content":"o"}])");
+}
+
+TEST(Conversation, AFunctionCallIsAToolCallIfTheTemplateKnowsThem) {
+  const std::string row = R"({"conversations": [{"from": "function_call",
+      "value": "{\"name\": \"f\", \"arguments\": {\"x\": 1}}"}], "tools": "[{\"name\": \"f\"}]"})";
+  EXPECT_EQ(messages_of(row),
+            R"([{"role":"assistant","content":"","tool_calls":[{"type":"function",)"
+            R"("function":{"name":"f","arguments":{"x":1}}}]}])");
+  EXPECT_EQ(messages_of(row, {}, /*knows_tools=*/false),
+            R"([{"role":"assistant","content":"{\"name\": \"f\", \"arguments\": {\"x\": 1}}"}])");
+  EXPECT_EQ(conversation_of(row).tools.dump(), R"([{"name":"f"}])");
+}
+
+TEST(Conversation, ReadsPairsOfHumanAndAssistant) {
+  EXPECT_EQ(messages_of(R"({"conversation": [{"human": "a", "assistant": "b"}]})"),
+            R"([{"role":"user","content":"a"},{"role":"assistant","content":"b"}])");
+}
+
+TEST(Conversation, JoinsTextPartsAndKeepsOtherKeys) {
+  EXPECT_EQ(messages_of(R"({"messages": [{"role": "user", "name": "Ann", "content":
+      [{"type": "text", "text": "a"}, {"type": "text", "value": "b"}]}]})"),
+            R"([{"role":"user","content":"ab","name":"Ann"}])");
+}
+
+TEST(Conversation, ReadsEveryKindOfWeight) {
+  const Conversation conversation = conversation_of(R"({"messages": [
+      {"role": "user", "content": "a", "loss_weight": 0.0},
+      {"role": "assistant", "content": "b", "train": true},
+      {"role": "assistant", "content": "c", "weight": 0},
+      {"role": "assistant", "content": "d", "loss": null},
+      {"role": "assistant", "content": "e", "loss_scale": 1, "train": false}]})");
+  EXPECT_EQ(conversation.weighted, (std::vector<bool>{false, true, false, true, false}));
+  EXPECT_EQ(conversation.messages[0].dump(), R"({"role":"user","content":"a"})");
+}
+
+TEST(Conversation, PromptAndCompletionMayBeMessages) {
+  const Conversation conversation =
+      conversation_of(R"({"prompt": [{"role": "user", "content": "a"}],
+      "completion": [{"role": "assistant", "content": "b"}]})");
+  EXPECT_EQ(conversation.prompt_messages, 1u);
+  EXPECT_EQ(conversation.messages.size(), 2u);
+}
+
+TEST(Conversation, NamesTheMessageThatIsWrong) {
+  EXPECT_EQ(
+      fault_of(R"({"messages": [{"role": "bot", "content": "a"}]})"),
+      "d.jsonl:7: messages[0].role: expected system, user, assistant or tool, found \"bot\"; map "
+      "it with data.columns.roles");
+  EXPECT_EQ(
+      fault_of(R"({"messages": [{"role": "user"}]})"),
+      "d.jsonl:7: messages[0].content: expected a string or a list of text parts, found null");
+  EXPECT_EQ(
+      fault_of(R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})"),
+      "d.jsonl:7: messages[0].content[0]: expected {\"type\": \"text\", \"text\": ...}, found "
+      "{\"type\":\"image\"}");
+  EXPECT_EQ(fault_of(R"({"messages": [{"role": "assistant", "content": "a", "weight": 0.5}]})"),
+            "d.jsonl:7: messages[0].weight: expected true, false, 0 or 1, found 0.5");
+  EXPECT_EQ(fault_of(R"({"messages": []})"), "d.jsonl:7: the conversation has no messages");
+}
+
+TEST(Conversation, TakesMappedRoles) {
+  const DataOptions options{.columns = Json::parse(R"({"roles": {"bot": "assistant"}})")};
+  EXPECT_EQ(messages_of(R"({"messages": [{"role": "bot", "content": "a"}]})", options),
+            R"([{"role":"assistant","content":"a"}])");
+}
+
+TEST(Conversation, AnInstructionIsAConversation) {
+  EXPECT_EQ(messages_of(R"({"instruction": "Add.", "input": "1, 2", "output": "3", "system": "s",
+      "history": [["Hi", "Ho"]]})",
+                        {.format = "chat"}),
+            R"([{"role":"system","content":"s"},{"role":"user","content":"Hi"},)"
+            R"({"role":"assistant","content":"Ho"},{"role":"user","content":"Add.\n1, 2"},)"
+            R"({"role":"assistant","content":"3"}])");
+}
+
+TEST(Conversation, AnInstructionIsTextUnderHeadings) {
+  const Json row = Json::parse(R"({"instruction": "Add.", "input": "1, 2", "output": "3"})");
+  const PromptCompletion text =
+      instruct_text(row, detect_mapping(row, {}, "d.jsonl:1"), "d.jsonl:1");
+  EXPECT_EQ(text.prompt, "### Instruction:\nAdd.\n\n### Input:\n1, 2\n\n### Response:\n");
+  EXPECT_EQ(text.completion, "3");
+}
+
+TEST(Conversation, ARowThatDiffersFromTheFirstNamesItsLine) {
+  const RowMapping mapping = mapping_of(R"({"prompt": "a", "completion": "b"})");
+  EXPECT_EQ(error_text<DataError>([&] {
+              text_column(Json::parse(R"({"prompt": "a"})"), mapping, "completion", "d.jsonl:9");
+            }),
+            "d.jsonl:9: expected the key \"completion\" as in the first row, found \"prompt\"");
+}
+
+}  // namespace
+}  // namespace peft
