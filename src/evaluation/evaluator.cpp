@@ -45,9 +45,11 @@ Evaluation evaluate(const CausalLM& model, std::span<const Example> examples, in
       ++next;
     }
     const HeadLoss loss = model.loss(make_batch(rows).to(device), /*count_correct=*/true);
-    result.loss_sum += loss.sum.to(at::kDouble).item<double>();
-    result.scored_tokens += loss.tokens;
-    result.correct_tokens += loss.correct.item<int64_t>();
+    if (loss.tokens > 0) {
+      result.loss_sum += loss.sum.to(at::kDouble).item<double>();
+      result.scored_tokens += loss.tokens;
+      result.correct_tokens += loss.correct.item<int64_t>();
+    }
     result.tokens += tokens;
     result.rows += static_cast<int64_t>(rows.size());
     if (progress) {

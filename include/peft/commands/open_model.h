@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "peft/data/dataset.h"
+#include "peft/io/hf_directory.h"
+#include "peft/methods/adapter_io.h"
+#include "peft/models/load.h"
+#include "peft/tokenizer/chat_template.h"
+#include "peft/tokenizer/tokenizer.h"
+
+namespace peft {
+
+/// A model folder's text side: tokenizer, chat template, stop tokens. A folder without tokenizer
+/// files serves data of ids; asking for text is then a ModelError.
+class TextSide {
+ public:
+  TextSide(const HfDirectory& directory, const std::string& chat_template);
+
+  TextPipeline pipeline() const {
+    return {*tokenizer_, chat_template_ ? &*chat_template_ : nullptr, stop_ids_};
+  }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
+
+  /// Ids of a conversation up to where the assistant speaks. `messages`: a list, or an object with
+  /// "messages" and "tools". Throws DataError when the model has no chat template.
+  std::vector<int32_t> chat_prompt(const Json& messages) const;
+
+ private:
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::optional<ChatTemplate> chat_template_;
+  std::vector<int32_t> stop_ids_;
+};
+
+/// A base on a device, and the adapter that a command was given, not yet attached.
+struct OpenModel {
+  HfDirectory directory;
+  at::Device device;
+  std::optional<StoredAdapter> stored;
+  std::unique_ptr<CausalLM> model;
+  std::unique_ptr<Adapter> adapter;  // destroyed before the model
+
+  /// Puts the stored adapter on the model, if there is one.
+  void attach();
+};
+
+/// Opens what "model", "adapter", "dtype", "device" and "threads" of a request name. An adapter
+/// without "model" says its base itself. Throws UsageError or ModelError.
+OpenModel open_model(const Json& request);
+
+}  // namespace peft

@@ -1,0 +1,58 @@
+// The one door between the front end and the engine.
+#include <c10/util/Exception.h>
+
+#include <cstdio>
+#include <map>
+#include <new>
+#include <string>
+
+#include "peft/commands/commands.h"
+
+namespace {
+
+using peft::ExitCode;
+
+int refuse(ExitCode code, const std::string& text) {
+  std::fprintf(stderr, "peft: error: %s\n", text.c_str());
+  return static_cast<int>(code);
+}
+
+/// LibTorch reports host memory as a plain c10::Error.
+ExitCode code_of(const c10::Error& error, const std::string& text) {
+  const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+                      text.find("can't allocate memory") != std::string::npos;
+  return memory ? ExitCode::kMemory : ExitCode::kBug;
+}
+
+}  // namespace
+
+/// Runs one command; `request` is its JSON. Prints results on stdout, everything else on stderr, and
+/// returns the exit code. No exception leaves.
+extern "C" __attribute__((visibility("default"))) int peft_run(const char* command,
+                                                               const char* request) {
+  static const std::map<std::string, void (*)(const peft::Json&)> table = {
+      {"train", peft::run_train},
+      {"eval", peft::run_eval},
+      {"generate", peft::run_generate},
+      {"logits", peft::run_logits},
+  };
+  try {
+    const auto found = table.find(command);
+    if (found == table.end()) {
+      return refuse(ExitCode::kBug, std::string("the engine has no command ") + command);
+    }
+    found->second(peft::Json::parse(request));
+    std::fflush(stdout);
+    return static_cast<int>(ExitCode::kDone);
+  } catch (const peft::Error& error) {
+    return refuse(error.code(), error.what());
+  } catch (const c10::Error& error) {
+    std::string text = error.what_without_backtrace();
+    text = text.substr(0, text.find('\n'));
+    return refuse(code_of(error, text), text);
+  } catch (const std::bad_alloc&) {
+    return refuse(ExitCode::kMemory, "out of memory");
+  } catch (const std::exception& error) {
+    return refuse(ExitCode::kBug, error.what());
+  }
+}

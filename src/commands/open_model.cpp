@@ -1,0 +1,106 @@
+#include "peft/commands/open_model.h"
+
+#include <algorithm>
+
+#include "peft/commands/engine_start.h"
+
+namespace peft {
+namespace {
+
+/// Stands in where the folder has no tokenizer: every question is answered with that.
+class MissingTokenizer final : public Tokenizer {
+ public:
+  explicit MissingTokenizer(std::string folder) : folder_(std::move(folder)) {}
+
+  Encoding encode(std::string_view, bool) const override { refuse(); }
+  std::string decode(std::span<const int32_t>, bool) const override { refuse(); }
+  std::string token(int32_t) const override { refuse(); }
+  std::optional<int32_t> id(std::string_view) const override { return std::nullopt; }
+  int64_t vocabulary_size() const override { refuse(); }
+  bool is_special(int32_t) const override { return false; }
+
+ private:
+  [[noreturn]] void refuse() const {
+    fail<ModelError>("{}: no tokenizer.json and no tokenizer.model; only data of the format "
+                     "\"tokens\" can be used",
+                     folder_);
+  }
+  std::string folder_;
+};
+
+std::unique_ptr<Tokenizer> tokenizer_of(const std::filesystem::path& folder) {
+  const bool present = std::filesystem::exists(folder / "tokenizer.json") ||
+                       std::filesystem::exists(folder / "tokenizer.model");
+  if (!present) {
+    return std::make_unique<MissingTokenizer>(folder.string());
+  }
+  return load_tokenizer(folder);
+}
+
+std::string text_or(const Json& request, const char* key, const std::string& otherwise) {
+  const auto found = request.find(key);
+  return found != request.end() && found->is_string() ? found->get<std::string>() : otherwise;
+}
+
+/// The base folder of a request: its own word, or what the adapter's config recorded.
+std::filesystem::path base_folder(const Json& request, const std::optional<StoredAdapter>& stored) {
+  const std::string given = text_or(request, "model", "");
+  if (!given.empty()) {
+    return given;
+  }
+  check<UsageError>(stored.has_value(), "--model is missing; give a model folder or --adapter");
+  const std::string recorded = text_or(stored->config, "base_model_name_or_path", "");
+  check<ModelError>(!recorded.empty() && std::filesystem::is_directory(recorded),
+                    "{}: its base \"{}\" is not here; give --model DIR", stored->path.string(),
+                    recorded);
+  return recorded;
+}
+
+}  // namespace
+
+TextSide::TextSide(const HfDirectory& directory, const std::string& chat_template)
+    : tokenizer_(tokenizer_of(directory.path())),
+      chat_template_(
+          load_chat_template(chat_template, directory.path(), tokenizer_->special())),
+      stop_ids_(directory.eos_token_ids()) {
+  const auto eos = tokenizer_->special().eos;
+  if (eos && std::find(stop_ids_.begin(), stop_ids_.end(), *eos) == stop_ids_.end()) {
+    stop_ids_.push_back(*eos);
+  }
+}
+
+std::vector<int32_t> TextSide::chat_prompt(const Json& messages) const {
+  check<DataError>(chat_template_.has_value(),
+                   "the model has no chat template; give --prompt, or --chat-template chatml");
+  const bool wrapped = messages.is_object();
+  check<DataError>(!wrapped || messages.contains("messages"),
+                   "messages: expected a list, or an object with \"messages\"");
+  const Json& list = wrapped ? messages.at("messages") : messages;
+  const Json tools = wrapped && messages.contains("tools") ? messages.at("tools") : Json();
+  const std::string text = chat_template_->render(list, tools, /*add_generation_prompt=*/true);
+  return tokenizer_->encode(text, /*add_special_tokens=*/false).ids;
+}
+
+void OpenModel::attach() {
+  if (stored) {
+    adapter = load_adapter(*model, *stored);
+  }
+}
+
+OpenModel open_model(const Json& request) {
+  const at::Device device =
+      start_engine(text_or(request, "device", "auto"), request.value("threads", int64_t{0}));
+  std::optional<StoredAdapter> stored;
+  const std::string adapter = text_or(request, "adapter", "");
+  if (!adapter.empty()) {
+    stored = read_adapter(adapter);
+  }
+  OpenModel open{HfDirectory(base_folder(request, stored)), device, std::move(stored), nullptr,
+                 nullptr};
+  const at::ScalarType dtype =
+      compute_dtype(text_or(request, "dtype", "auto"), open.directory, device);
+  open.model = load_model(open.directory, dtype, device);
+  return open;
+}
+
+}  // namespace peft

@@ -1,0 +1,248 @@
+// peft train: config -> model -> method -> data set -> steps -> adapter, in a straight line.
+#include <ATen/ATen.h>
+#include <ATen/Version.h>
+
+#include <algorithm>
+#include <set>
+
+#include "peft/commands/commands.h"
+#include "peft/commands/engine_start.h"
+#include "peft/commands/open_model.h"
+#include "peft/commands/run_directory.h"
+#include "peft/config/data_config.h"
+#include "peft/data/inspect.h"
+#include "peft/methods/registry.h"
+#include "peft/training/run_log.h"
+#include "peft/training/trainer.h"
+#include "peft/util/log.h"
+#include "peft/util/text.h"
+
+namespace peft {
+namespace {
+
+/// The config and where its values came from; both grow as `auto` values are settled.
+struct RunConfig {
+  Json values;
+  Json origin;
+};
+
+/// data.max_length at its default follows the model; beyond the model's positions it is an error.
+void settle_max_length(RunConfig& run, const CausalLM& model) {
+  Json& length = run.values["data"]["max_length"];
+  const int64_t positions = model.shape().max_positions;
+  if (length.get<int64_t>() <= positions) {
+    return;
+  }
+  check<UsageError>(run.origin.value("data.max_length", std::string("default")) == "default",
+                    "data.max_length: {} is beyond the model's {} positions", length.dump(),
+                    positions);
+  log_info("data.max_length: {} instead of {}, the model has no more positions", positions,
+           length.dump());
+  length = positions;
+  run.origin["data.max_length"] = "auto: the model's positions";
+}
+
+struct RunData {
+  Dataset train;
+  std::vector<Example> held_out;
+  Json report;  // of both, for run_report.json
+};
+
+/// Sets a share of the rows aside, seeded: data.eval_split_ratio.
+void split_off(RunData& data, double ratio, uint64_t seed) {
+  std::vector<Example>& all = data.train.examples;
+  const auto count = static_cast<size_t>(static_cast<double>(all.size()) * ratio);
+  std::vector<bool> chosen(all.size(), false);
+  const std::vector<size_t> order = permutation(all.size(), seed, /*stream=*/~uint64_t{0});
+  for (size_t i = 0; i < count; ++i) {
+    chosen[order[i]] = true;
+  }
+  std::vector<Example> kept;
+  for (size_t i = 0; i < all.size(); ++i) {
+    (chosen[i] ? data.held_out : kept).push_back(std::move(all[i]));
+  }
+  all = std::move(kept);
+}
+
+RunData read_data(const Json& config, const TextSide& text) {
+  const Json& section = config.at("data");
+  const DataOptions options = data_options(section);
+  RunData data{load_dataset(data_sources(section.at("train")), options, text.pipeline()), {}, {}};
+  log_info("{}", show_report(data.train.report));
+  data.report["train"] = report_json(data.train.report);
+  if (!section.at("eval").is_null()) {
+    Dataset held_out = load_dataset(data_sources(section.at("eval")), options, text.pipeline());
+    data.report["eval"] = report_json(held_out.report);
+    data.held_out = std::move(held_out.examples);
+  } else if (section.at("eval_split_ratio").get<double>() > 0.0) {
+    split_off(data, section.at("eval_split_ratio").get<double>(),
+              config.at("training").at("seed").get<uint64_t>());
+  }
+  return data;
+}
+
+/// A fresh adapter, or the one that the config's "path" names.
+std::unique_ptr<Adapter> make_adapter(RunConfig& run, CausalLM& model) {
+  Json& section = run.values["adapter"];
+  if (section.contains("path") && section.at("path").is_string()) {
+    StoredAdapter stored = read_adapter(section.at("path").get<std::string>());
+    for (const auto& [key, value] : section.items()) {
+      if (stored.config.contains(key)) {
+        stored.config[key] = value;  // what may change without changing a shape; else the load fails
+      }
+    }
+    log_info("going on from the adapter in {}", stored.path.string());
+    return load_adapter(model, stored);
+  }
+  return attach_adapter(model, section, run.values.at("training").at("seed").get<uint64_t>());
+}
+
+/// Sizes that the first line says and the report keeps.
+struct ParameterCount {
+  int64_t trainable = 0;
+  int64_t total = 0;
+  int64_t modules = 0;
+};
+
+ParameterCount count_parameters(const CausalLM& model, const Adapter& adapter) {
+  ParameterCount result;
+  std::set<std::string> modules;
+  for (const auto& [name, tensor] : adapter.trainable()) {
+    result.trainable += tensor.numel();
+    modules.insert(name.substr(0, name.find(".lora_")));
+  }
+  result.modules = static_cast<int64_t>(modules.size());
+  std::set<const void*> seen;  // a tied head shares the embedding's memory
+  for (const Tensor& tensor : model.parameters()) {
+    result.total += seen.insert(tensor.unsafeGetTensorImpl()).second ? tensor.numel() : 0;
+  }
+  result.total += result.trainable;
+  return result;
+}
+
+Json step_json(const StepRecord& record) {
+  Json line = {{"step", record.step},
+               {"epoch", record.epoch},
+               {"loss", json_number(record.loss)},
+               {"learning_rate", record.learning_rate},
+               {"grad_norm", json_number(record.grad_norm)},
+               {"tokens", record.tokens},
+               {"scored_tokens", record.scored_tokens},
+               {"tokens_per_second", record.tokens_per_second},
+               {"peak_memory_bytes", record.peak_memory_bytes}};
+  if (record.has_penalty) {
+    line["penalty"] = json_number(record.penalty);
+  }
+  return line;
+}
+
+Json evaluation_json(int64_t step, const Evaluation& evaluation) {
+  return {{"step", step},
+          {"eval_loss", json_number(evaluation.loss())},
+          {"eval_perplexity", json_number(evaluation.perplexity())},
+          {"eval_token_accuracy", json_number(evaluation.token_accuracy())}};
+}
+
+std::string first_line(const RunConfig& run, const ParameterCount& parameters,
+                       const CausalLM& model, const RunData& data, const BatchPlan& plan,
+                       const TrainOptions& options) {
+  return fmt::format(
+      "{} on {} modules of {}: {} of {} parameters train ({:.2f} %), base in {}; {} rows, {} "
+      "supervised tokens; {} steps of {} x {} rows, learning rate {}",
+      run.values.at("adapter").value("peft_type", std::string("adapter")), parameters.modules,
+      model.shape().architecture, with_commas(parameters.trainable), with_commas(parameters.total),
+      100.0 * static_cast<double>(parameters.trainable) / static_cast<double>(parameters.total),
+      c10::toString(model.head().weight().scalar_type()), with_commas(data.train.report.examples),
+      with_commas(data.train.report.scored_tokens), plan.total_steps(), options.batch_size,
+      options.accumulation, options.schedule.peak);
+}
+
+SamplerOptions sampler_options(const Json& config, const TrainOptions& options) {
+  SamplerOptions sampler;
+  sampler.packing = config.at("data").at("packing").get<std::string>();
+  sampler.batch_size = options.batch_size;
+  sampler.max_length = config.at("data").at("max_length").get<int64_t>();
+  sampler.accumulation = options.accumulation;
+  sampler.seed = options.seed;
+  sampler.shuffle = config.at("data").at("shuffle").get<bool>();
+  return sampler;
+}
+
+int64_t longest_of(const std::vector<Example>& examples) {
+  size_t longest = 0;
+  for (const Example& example : examples) {
+    longest = std::max(longest, example.ids.size());
+  }
+  return static_cast<int64_t>(longest);
+}
+
+}  // namespace
+
+void run_train(const Json& request) {
+  RunConfig run{request.at("config"), request.at("origin")};
+  const RunDirectory directory(run.values.at("training").at("output_dir").get<std::string>(),
+                               request.at("overwrite").get<bool>());
+  if (directory.is_finished(run.values)) {
+    log_info("{}: this run is finished; --overwrite starts it again", directory.path().string());
+    return;
+  }
+  const std::string base = run.values.at("model").at("name_or_path").get<std::string>();
+  OpenModel open = open_model({{"model", base},
+                               {"dtype", run.values.at("model").at("dtype")},
+                               {"device", request.at("device")},
+                               {"threads", request.at("threads")}});
+  CausalLM& model = *open.model;
+  settle_max_length(run, model);
+  const TextSide text(open.directory, run.values.at("data").at("chat_template").get<std::string>());
+  const RunData data = read_data(run.values, text);
+  const std::unique_ptr<Adapter> adapter = make_adapter(run, model);
+
+  const TrainOptions options =
+      settle_train_options(run.values["training"], run.origin, longest_of(data.train.examples),
+                           static_cast<int64_t>(data.train.examples.size()));
+  const Sampler sampler(data.train, sampler_options(run.values, options));
+  BatchPlan plan(sampler, options.epochs, options.max_steps);
+  const ParameterCount parameters = count_parameters(model, *adapter);
+  log_info("{}", first_line(run, parameters, model, data, plan, options));
+
+  directory.begin(request.at("config"), run.values, run.origin);
+  RunLog log(directory.path() / "train_log.jsonl");
+  const bool bar = request.at("progress").get<bool>() && request.at("terminal").get<bool>();
+  Progress progress(plan.total_steps(), options.logging_steps, bar);
+  const TrainCallbacks callbacks{
+      [&](const StepRecord& record) {
+        log.write(step_json(record));
+        progress.step(record);
+      },
+      [&](int64_t step, const Evaluation& evaluation) {
+        log.write(evaluation_json(step, evaluation));
+        progress.line(fmt::format("step {}  held-out loss {:.4f}  perplexity {:.3f}  token accuracy {:.3f}",
+                                  step, evaluation.loss(), evaluation.perplexity(),
+                                  evaluation.token_accuracy()));
+      }};
+  const TrainSummary summary = train(model, *adapter, data.train.examples, data.held_out, plan,
+                                     options, open.device, callbacks);
+
+  save_adapter(*adapter, directory.path(), base);
+  directory.finish({{"version", request.at("version")},
+                    {"device", device_description(open.device)},
+                    {"libtorch", TORCH_VERSION},
+                    {"threads", at::get_num_threads()},
+                    {"dtype", c10::toString(model.head().weight().scalar_type())},
+                    {"steps", summary.steps},
+                    {"skipped_steps", summary.skipped_steps},
+                    {"tokens", summary.tokens},
+                    {"scored_tokens", summary.scored_tokens},
+                    {"seconds", summary.seconds},
+                    {"tokens_per_second", static_cast<double>(summary.tokens) / summary.seconds},
+                    {"peak_memory_bytes", peak_resident_bytes()},
+                    {"trainable_parameters", parameters.trainable},
+                    {"total_parameters", parameters.total},
+                    {"data", data.report},
+                    {"warnings", warnings()}});
+  progress.line(fmt::format("{} steps, {} tokens in {}; the adapter is in {}", summary.steps,
+                            with_commas(summary.tokens), human_seconds(summary.seconds),
+                            directory.path().string()));
+}
+
+}  // namespace peft
