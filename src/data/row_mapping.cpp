@@ -197,8 +197,8 @@ std::string nearest_known(const Json& row) {
   known.insert(known.end(),
                {"conversations", "query", "question", "problem", "response", "answer", "target"});
   for (const auto& [key, value] : row.items()) {
-    const std::string hint = did_you_mean(key, known);
-    if (!hint.empty()) {
+    const bool is_known = std::find(known.begin(), known.end(), key) != known.end();
+    if (const std::string hint = did_you_mean(key, known); !is_known && !hint.empty()) {
       return fmt::format("{} (found \"{}\")", hint, escaped(key));
     }
   }
@@ -297,7 +297,7 @@ RowMapping detect_mapping(const Json& first_row, const DataOptions& options,
   std::optional<RowMapping> found = detector.find(options.format);
   check<DataError>(found.has_value(),
                    "{}: {} of this row; its keys are {}{}; name them with data.columns", where,
-                   asked ? fmt::format("data.format \"{}\" finds its keys in none", options.format)
+                   asked ? fmt::format("data.format \"{}\" does not fit the keys", options.format)
                          : "no known shape fits the keys",
                    quoted_keys(first_row), nearest_known(first_row));
   found->roles = roles_of(options);

@@ -62,7 +62,7 @@ TEST(RowMapping, FollowsTheFormatThatIsAskedFor) {
   EXPECT_EQ(messages_of(row, {.format = "chat"}),
             R"([{"role":"user","content":"a"},{"role":"assistant","content":"b"}])");
   EXPECT_EQ(fault_of(row, {.format = "tokens"}),
-            "d.jsonl:1: data.format \"tokens\" finds its keys in none of this row; its keys are "
+            "d.jsonl:1: data.format \"tokens\" does not fit the keys of this row; its keys are "
             "\"prompt\", \"completion\", \"text\"; name them with data.columns");
 }
 

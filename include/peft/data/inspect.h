@@ -12,7 +12,7 @@ namespace peft {
 struct ShowOptions {
   bool colour = false;  ///< for a terminal: trained tokens green, masked ones dim
   bool ids = false;     ///< one line per token with its id instead of running text
-  std::vector<std::filesystem::path> files;  ///< the data set's files, for the header line
+  std::vector<std::filesystem::path> files = {};  ///< the data set's files, for the header line
 };
 
 /// One example for a person. Without colour trained spans stand between ⟦ and ⟧. Control characters

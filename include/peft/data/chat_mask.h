@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "peft/data/conversation.h"
+
+namespace peft {
+
+/// One sequence with its labels.
+struct FormattedRow {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> labels;
+  int64_t stop =
+      -1;  ///< place of the stop token that ends the last trained span; -1: there is none
+};
+
+/// How the borders of the answers were found.
+enum class Border {
+  kIds,      ///< the ids of the prompt are a prefix of the ids of the conversation
+  kOffsets,  ///< only its text is: tokens merge over the border
+  kPerTurn   ///< not even that: one example per answer, each rendered as at inference
+};
+
+/// A conversation as examples.
+struct MaskedConversation {
+  std::vector<FormattedRow> rows;  ///< one, unless the border is kPerTurn
+  Border border = Border::kIds;
+};
+
+/// Renders a conversation once, tokenises it once without special tokens, and labels what
+/// `options.train_on` asks for. For an assistant turn that is everything from the end of the prompt
+/// (the turns before it, with the generation prompt) through its stop token; prefixes only locate
+/// it. `stop_ids` are those of `stop_set`. Throws DataError with `where` when the template refuses
+/// the row or the answer cannot be told from its prompt.
+MaskedConversation mask_conversation(const Conversation& conversation, const DataOptions& options,
+                                     const TextPipeline& pipeline,
+                                     const std::vector<int32_t>& stop_ids,
+                                     const std::string& where);
+
+/// Labels every token but a BOS in front.
+std::vector<int32_t> all_labels(const std::vector<int32_t>& ids, const Tokenizer& tokenizer);
+
+}  // namespace peft

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "peft/data/chat_mask.h"
+#include "peft/data/rows.h"
+
+namespace peft {
+
+/// A row's examples before `data.overflow`, and what was remarkable on the way.
+struct FormattedSource {
+  std::vector<FormattedRow> rows;
+  Border border = Border::kIds;
+  bool special_in_text = false;  ///< the row's own text holds the spelling of a special token
+  bool tools_ignored = false;    ///< the row has tools, the template does not read them
+  bool glued = false;            ///< no white space between prompt and completion
+  bool extra_bos = false;  ///< text began with the BOS that the tokenizer adds; one was taken away
+};
+
+/// Turns rows into ids and labels.
+class PromptFormat {
+ public:
+  /// Borrows both. Throws UsageError for an unknown `train_on`.
+  PromptFormat(const DataOptions& options, const TextPipeline& pipeline);
+
+  /// `where` is file:line. Throws DataError.
+  FormattedSource format(const Json& row, const RowMapping& mapping,
+                         const std::string& where) const;
+
+  const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
+
+ private:
+  FormattedSource format_tokens(const Json& row, const RowMapping& mapping,
+                                const std::string& where) const;
+  FormattedSource format_chat(const Conversation& conversation, const std::string& where) const;
+  FormattedSource format_pair(const PromptCompletion& pair) const;
+  FormattedSource format_text(const std::string& text) const;
+  std::vector<int32_t> id_column(const Json& row, const RowMapping& mapping,
+                                 const std::string& name, const std::string& where) const;
+  Encoding encode_text(const std::string& text, bool* extra_bos) const;
+  void append_eos(FormattedRow& row) const;
+  bool holds_special(const std::string& text) const;
+
+  const DataOptions& options_;
+  const TextPipeline& pipeline_;
+  std::vector<int32_t> stop_ids_;
+  std::vector<std::string> special_texts_;
+  std::string special_starts_;  // their first bytes
+  bool knows_tools_ = false;
+  bool reads_tools_ = false;
+};
+
+}  // namespace peft

@@ -1,0 +1,191 @@
+#include "peft/data/prompt_format.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "peft/data/stop_tokens.h"
+#include "peft/util/text.h"
+
+namespace peft {
+namespace {
+
+using Layout = RowMapping::Layout;
+
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+int64_t code_points(std::string_view text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+}
+
+}  // namespace
+
+PromptFormat::PromptFormat(const DataOptions& options, const TextPipeline& pipeline)
+    : options_(options), pipeline_(pipeline), stop_ids_(stop_set(pipeline)) {
+  const std::vector<std::string> modes = {"assistant", "last_assistant", "completion", "all"};
+  check<UsageError>(std::find(modes.begin(), modes.end(), options.train_on) != modes.end(),
+                    "data.train_on: expected one of {}, found \"{}\"{}", join(modes, ", "),
+                    options.train_on, did_you_mean(options.train_on, modes));
+  for (int64_t id = 0; id < pipeline.tokenizer.vocabulary_size(); ++id) {
+    if (pipeline.tokenizer.is_special(static_cast<int32_t>(id))) {
+      special_texts_.push_back(pipeline.tokenizer.token(static_cast<int32_t>(id)));
+      special_starts_ += special_texts_.back().substr(0, 1);
+    }
+  }
+  if (pipeline.chat_template != nullptr) {
+    const std::string& source = pipeline.chat_template->source();
+    knows_tools_ = source.find("tool_calls") != std::string::npos;
+    reads_tools_ = source.find("tools") != std::string::npos;
+  }
+}
+
+FormattedSource PromptFormat::format(const Json& row, const RowMapping& mapping,
+                                     const std::string& where) const {
+  const bool has_template = pipeline_.chat_template != nullptr;
+  switch (mapping.shape) {
+    case RowShape::kTokens:
+      return format_tokens(row, mapping, where);
+    case RowShape::kChat:
+      check<DataError>(has_template,
+                       "{}: chat rows need a chat template and this model has none; --set "
+                       "data.chat_template=chatml, or a file",
+                       where);
+      return format_chat(read_conversation(row, mapping, knows_tools_, where), where);
+    case RowShape::kInstruct:
+      return has_template ? format_chat(instruct_conversation(row, mapping, where), where)
+                          : format_pair(instruct_text(row, mapping, where));
+    case RowShape::kPair:
+      return format_pair({text_column(row, mapping, "prompt", where),
+                          text_column(row, mapping, "completion", where)});
+    case RowShape::kText:
+      return format_text(text_column(row, mapping, "text", where));
+  }
+  fail<DataError>("{}: unknown shape", where);
+}
+
+std::vector<int32_t> PromptFormat::id_column(const Json& row, const RowMapping& mapping,
+                                             const std::string& name,
+                                             const std::string& where) const {
+  const Json& list = mapping.column(row, name);
+  check<DataError>(list.is_array() && !list.empty(),
+                   "{}: {}: expected a list of token ids, found {}", where, name,
+                   json_excerpt(list));
+  const int64_t vocabulary = pipeline_.tokenizer.vocabulary_size();
+  std::vector<int32_t> ids;
+  ids.reserve(list.size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Json& id = list[i];
+    const bool ignored = name == "labels" && id == kIgnored;
+    check<DataError>(id.is_number_integer() && (ignored || (id >= 0 && id < vocabulary)),
+                     "{}: {}[{}]: expected a token id from 0 to {}{}, found {}", where, name, i,
+                     vocabulary - 1, name == "labels" ? " or -100" : "", json_excerpt(id));
+    ids.push_back(id.get<int32_t>());
+  }
+  return ids;
+}
+
+FormattedSource PromptFormat::format_tokens(const Json& row, const RowMapping& mapping,
+                                            const std::string& where) const {
+  FormattedRow formatted;
+  formatted.ids = id_column(row, mapping, "input_ids", where);
+  formatted.labels = mapping.column(row, "labels").is_null()
+                         ? formatted.ids
+                         : id_column(row, mapping, "labels", where);
+  check<DataError>(formatted.labels.size() == formatted.ids.size(),
+                   "{}: labels: expected {}, one for each of input_ids, found {}", where,
+                   formatted.ids.size(), formatted.labels.size());
+  FormattedSource source;
+  source.rows.push_back(std::move(formatted));
+  return source;
+}
+
+FormattedSource PromptFormat::format_chat(const Conversation& conversation,
+                                          const std::string& where) const {
+  MaskedConversation masked =
+      mask_conversation(conversation, options_, pipeline_, stop_ids_, where);
+  FormattedSource source;
+  source.rows = std::move(masked.rows);
+  source.border = masked.border;
+  source.tools_ignored = !conversation.tools.is_null() && !reads_tools_;
+  for (const Json& message : conversation.messages) {
+    source.special_in_text =
+        source.special_in_text || holds_special(message["content"].get<std::string>());
+  }
+  return source;
+}
+
+FormattedSource PromptFormat::format_pair(const PromptCompletion& pair) const {
+  FormattedSource source;
+  source.glued = !pair.prompt.empty() && !pair.completion.empty() &&
+                 !is_space(pair.prompt.back()) && !is_space(pair.completion.front());
+  source.special_in_text = holds_special(pair.prompt) || holds_special(pair.completion);
+  const Encoding tokens = encode_text(pair.prompt + pair.completion, &source.extra_bos);
+  FormattedRow row{tokens.ids, all_labels(tokens.ids, pipeline_.tokenizer)};
+  if (options_.train_on != "all") {
+    // A token over the border belongs to the completion, whose first characters it holds.
+    const int64_t border = code_points(pair.prompt);
+    for (size_t i = 0; i < row.ids.size(); ++i) {
+      const auto [begin, end] = tokens.offsets[i];
+      const bool added = begin == end;
+      if (added ? i + 1 < row.ids.size() || i == 0 : end <= border) {
+        row.labels[i] = kIgnored;
+      }
+    }
+  }
+  append_eos(row);
+  source.rows.push_back(std::move(row));
+  return source;
+}
+
+FormattedSource PromptFormat::format_text(const std::string& text) const {
+  FormattedSource source;
+  source.special_in_text = holds_special(text);
+  Encoding tokens = encode_text(text, &source.extra_bos);
+  FormattedRow row;
+  row.labels = all_labels(tokens.ids, pipeline_.tokenizer);
+  row.ids = std::move(tokens.ids);
+  source.rows.push_back(std::move(row));
+  return source;
+}
+
+Encoding PromptFormat::encode_text(const std::string& text, bool* extra_bos) const {
+  Encoding tokens = pipeline_.tokenizer.encode(text, /*add_special_tokens=*/true);
+  const std::optional<int32_t> bos = pipeline_.tokenizer.special().bos;
+  const bool doubled = bos && tokens.ids.size() > 1 && tokens.ids[0] == *bos &&
+                       tokens.ids[1] == *bos && tokens.offsets[0].first == tokens.offsets[0].second;
+  if (doubled) {
+    *extra_bos = true;
+    tokens.ids.erase(tokens.ids.begin());
+    tokens.offsets.erase(tokens.offsets.begin());
+  }
+  return tokens;
+}
+
+void PromptFormat::append_eos(FormattedRow& row) const {
+  const std::optional<int32_t> eos = pipeline_.tokenizer.special().eos;
+  if (!eos) {
+    return;
+  }
+  if (row.ids.empty() || row.ids.back() != *eos) {
+    row.ids.push_back(*eos);
+    row.labels.push_back(*eos);
+  }
+  row.stop = static_cast<int64_t>(row.ids.size()) - 1;
+  row.labels.back() = options_.train_on_eos ? *eos : kIgnored;
+}
+
+bool PromptFormat::holds_special(const std::string& text) const {
+  for (size_t place = text.find_first_of(special_starts_); place != std::string::npos;
+       place = text.find_first_of(special_starts_, place + 1)) {
+    const std::string_view rest = std::string_view(text).substr(place);
+    if (std::any_of(special_texts_.begin(), special_texts_.end(),
+                    [&](const std::string& special) { return rest.starts_with(special); })) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace peft
