@@ -1,17 +1,38 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "peft/io/input_file.h"
+#include "peft/util/durable_file.h"
+
 namespace peft {
 
-/// Element types of the safetensors format.
-enum class Dtype { kBool, kU8, kI8, kF8E5M2, kF8E4M3, kI16, kU16, kF16, kBF16, kI32, kU32, kF32, kF64, kI64, kU64 };
+/// Element types of the safetensors format, from the smallest alignment to the largest: files hold
+/// their tensors in the reverse of this order.
+enum class Dtype {
+  kBool,
+  kU8,
+  kI8,
+  kF8E5M2,
+  kF8E4M3,
+  kI16,
+  kU16,
+  kF16,
+  kBF16,
+  kI32,
+  kU32,
+  kF32,
+  kF64,
+  kI64,
+  kU64
+};
 
 /// Bytes of one element.
 int64_t element_size(Dtype dtype);
@@ -28,17 +49,14 @@ struct TensorInfo {
   int64_t elements() const;
 };
 
-/// A file whose header has been read and checked; data is read by position into the caller's memory.
-/// Rules: reliability of offsets (touching, no overlap, exact end), shapes, names, dtypes, no
-/// duplicates. Every fault is a ModelError that names the file and the tensor.
+/// A file whose header has been read and checked; data is read by position into the caller's
+/// memory. The tensors touch each other, overlap nowhere and end where the file ends; shapes agree
+/// with spans; names are unique. Every fault is a ModelError that names the file and the tensor.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
-  ~SafetensorsFile();
-  SafetensorsFile(SafetensorsFile&& other) noexcept;
-  SafetensorsFile& operator=(SafetensorsFile&& other) noexcept;
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return file_.path(); }
   const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
@@ -48,8 +66,9 @@ class SafetensorsFile {
   void read(const std::string& name, uint64_t offset, std::span<std::byte> destination) const;
 
  private:
-  std::filesystem::path path_;
-  int descriptor_ = -1;
+  const TensorInfo& tensor(const std::string& name) const;
+
+  InputFile file_;
   std::map<std::string, TensorInfo> tensors_;
   std::map<std::string, std::string> metadata_;
 };
@@ -62,12 +81,24 @@ struct TensorToWrite {
   std::span<const std::byte> data;
 };
 
-/// Writes one file durably (temporary, fsync, rename) with {"format":"pt"} metadata, tensors in the
-/// order of their names as the Python library does. Throws IoError.
+/// Writes one file durably (temporary, fsync, rename), byte for byte as the Python library would:
+/// by falling Dtype, then by name. Throws IoError.
 void write_safetensors(const std::filesystem::path& path, std::vector<TensorToWrite> tensors,
                        const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
-/// Writes a large file tensor by tensor: the header first, then data in header order.
-class SafetensorsWriter;
+/// What the header says of a tensor whose bytes come later.
+struct TensorLayout {
+  std::string name;
+  Dtype dtype = Dtype::kF32;
+  std::vector<int64_t> shape;
+};
+
+/// Gives all bytes of one tensor to the sink, in as many pieces as it likes.
+using TensorProducer = std::function<void(const TensorLayout& tensor, const ByteSink& sink)>;
+
+/// The same for a file larger than memory: `produce` is called once per tensor, in file order.
+void write_safetensors(const std::filesystem::path& path, std::vector<TensorLayout> tensors,
+                       const TensorProducer& produce,
+                       const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
 }  // namespace peft
