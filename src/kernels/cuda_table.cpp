@@ -12,7 +12,9 @@ const CudaTable*& slot() {
 
 }  // namespace
 
-const CudaTable* cuda_table() { return slot(); }
+const CudaTable* cuda_table() {
+  return slot();
+}
 
 void set_cuda_table(const CudaTable* table) {
   if (table != nullptr) {

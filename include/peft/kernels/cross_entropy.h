@@ -35,9 +35,9 @@ HeadLoss head_cross_entropy(const Tensor& hidden, const Tensor& head_weight,
                             const CrossEntropyOptions& options = {});
 
 /// The same for a head that is more than a matrix (hooks ride on it): `head` maps (n, D) rows to
-/// (n, V) logits and is differentiated by autograd. Each chunk is computed again in the backward,
-/// so that no two chunks' logits live together; `trainable` lists the tensors inside `head` that
-/// train.
+/// (n, V) logits and is differentiated by autograd chunk by chunk, so that no two chunks' logits
+/// live together. `trainable` lists the tensors inside `head` that train; they get their gradients
+/// through the result like hidden. `vocabulary` is V.
 HeadLoss head_cross_entropy(const Tensor& hidden,
                             const std::function<Tensor(const Tensor& rows)>& head,
                             at::TensorList trainable, int64_t vocabulary, const Tensor& targets,
