@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,8 +14,14 @@
 
 namespace peft {
 
+/// The file `name` of a model folder with its symbolic links followed, or nothing when there is no
+/// such file. A link may lead elsewhere in the folder or into the `blobs` of the same Hugging Face
+/// cache entry; any other is a ModelError.
+std::optional<std::filesystem::path> model_file(const std::filesystem::path& directory,
+                                                const std::string& name);
+
 /// A Hugging Face model folder: config, and every tensor by name over all shards. Headers only are
-/// read here. Throws ModelError (reliability rules 5.1 to 5.4).
+/// read here. Throws ModelError for a file that breaks a rule.
 class HfDirectory {
  public:
   explicit HfDirectory(const std::filesystem::path& path);
@@ -21,7 +31,7 @@ class HfDirectory {
   /// config.json's "model_type".
   const std::string& model_type() const { return model_type_; }
   /// generation_config.json's and config.json's eos ids, without duplicates.
-  std::vector<int32_t> eos_token_ids() const;
+  std::vector<int32_t> eos_token_ids() const { return eos_token_ids_; }
 
   /// All tensors over all shards. Safetensors' metadata aliases (dropped name -> stored name) are
   /// listed under `aliases`.
@@ -36,9 +46,16 @@ class HfDirectory {
   int64_t total_elements() const;
 
  private:
+  void open_shards();
+  void add_shard(const std::filesystem::path& file);
+  void check_index(const Json& weight_map, const std::vector<std::string>& shard_names) const;
+  void find_aliases();
+  const SafetensorsFile& shard_with(const std::string& name) const;
+
   std::filesystem::path path_;
   Json config_;
   std::string model_type_;
+  std::vector<int32_t> eos_token_ids_;
   std::vector<SafetensorsFile> shards_;
   std::map<std::string, TensorInfo> tensors_;
   std::map<std::string, size_t> shard_of_;
