@@ -18,8 +18,9 @@ class Pattern {
   Pattern(Pattern&&) noexcept;
   Pattern& operator=(Pattern&&) noexcept;
 
-  /// First match at or after byte `from`: byte offsets [begin, end). `subject` must be valid UTF-8.
-  /// Throws std::runtime_error when a limit is hit.
+  /// First match at or after byte `from`: byte offsets [begin, end). `subject` must be valid UTF-8,
+  /// which is checked only when `from` is 0, and `from` the beginning of a character. Throws
+  /// std::runtime_error when a limit is hit.
   std::optional<std::pair<size_t, size_t>> find(std::string_view subject, size_t from = 0) const;
 
   /// True if the whole subject matches (Python's re.fullmatch).
