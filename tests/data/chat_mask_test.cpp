@@ -1,0 +1,163 @@
+#include "peft/data/chat_mask.h"
+
+#include <gtest/gtest.h>
+
+#include "data/error_text.h"
+#include "data/fake_tokenizer.h"
+#include "peft/data/stop_tokens.h"
+
+namespace peft {
+namespace {
+
+constexpr const char* kTurns =
+    "{% for m in messages %}{{ '<a>' if m['role'] == 'assistant' else '<u>' }}{{ m['content'] }}<e>"
+    "{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
+
+/// Messages by turns, the user first.
+Conversation conversation_of(const std::vector<std::string>& texts) {
+  Conversation conversation;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    conversation.messages.push_back(
+        {{"role", i % 2 == 0 ? "user" : "assistant"}, {"content", texts[i]}});
+    conversation.weighted.push_back(true);
+  }
+  return conversation;
+}
+
+class ChatMask : public testing::Test {
+ protected:
+  MaskedConversation masked(const Conversation& conversation, const DataOptions& options = {},
+                            const std::string& source = kTurns) const {
+    const ChatTemplate chat_template(source, tokenizer_.special());
+    const TextPipeline pipeline{tokenizer_, &chat_template, {2}};
+    return mask_conversation(conversation, options, pipeline, stop_set(pipeline), "d.jsonl:3");
+  }
+
+  std::vector<std::string> shown(const Conversation& conversation, const DataOptions& options = {},
+                                 const std::string& source = kTurns) const {
+    std::vector<std::string> rows;
+    for (const FormattedRow& row : masked(conversation, options, source).rows) {
+      rows.push_back(marked(row, tokenizer_));
+    }
+    return rows;
+  }
+
+  FakeTokenizer tokenizer_;
+};
+
+using Shown = std::vector<std::string>;
+
+TEST_F(ChatMask, TrainsEveryAnswerThroughItsStopToken) {
+  EXPECT_EQ(shown(conversation_of({"hi", "yo", "ok", "so"})),
+            Shown{"<u>hi<e><a>⟦yo<e>⟧<u>ok<e><a>⟦so<e>⟧"});
+}
+
+TEST_F(ChatMask, TrainsTheLastAnswerOnly) {
+  const Conversation conversation = conversation_of({"hi", "yo", "ok", "so", "go"});
+  const Shown expected = {"<u>hi<e><a>yo<e><u>ok<e><a>⟦so<e>⟧<u>go<e>"};
+  EXPECT_EQ(shown(conversation, {.train_on = "last_assistant"}), expected);
+  EXPECT_EQ(shown(conversation, {.train_on = "completion"}), expected);
+}
+
+TEST_F(ChatMask, TrainsEverything) {
+  EXPECT_EQ(shown(conversation_of({"hi", "yo"}), {.train_on = "all"}), Shown{"⟦<u>hi<e><a>yo<e>⟧"});
+}
+
+TEST_F(ChatMask, NeverTrainsABosInFront) {
+  EXPECT_EQ(shown(conversation_of({"hi", "yo"}), {.train_on = "all"}, std::string("[s]") + kTurns),
+            Shown{"[s]⟦<u>hi<e><a>yo<e>⟧"});
+}
+
+TEST_F(ChatMask, LeavesTheStopTokenOutWhenAsked) {
+  EXPECT_EQ(shown(conversation_of({"hi", "yo", "ok", "so"}), {.train_on_eos = false}),
+            Shown{"<u>hi<e><a>⟦yo⟧<e><u>ok<e><a>⟦so⟧<e>"});
+  EXPECT_EQ(shown(conversation_of({"hi", "yo"}), {.train_on = "all", .train_on_eos = false}),
+            Shown{"⟦<u>hi<e><a>yo⟧<e>"});
+}
+
+TEST_F(ChatMask, MasksMessagesWithoutWeight) {
+  Conversation conversation = conversation_of({"hi", "yo", "ok", "so"});
+  conversation.weighted = {true, false, false, true};
+  EXPECT_EQ(shown(conversation), Shown{"<u>hi<e><a>yo<e><u>ok<e><a>⟦so<e>⟧"});
+  EXPECT_EQ(shown(conversation, {.train_on = "all"}),
+            Shown{"⟦<u>hi<e><a>⟧yo<e><u>ok<e>⟦<a>so<e>⟧"});
+}
+
+TEST_F(ChatMask, MasksThePromptOfACompletion) {
+  Conversation conversation = conversation_of({"hi", "yo", "ok", "so"});
+  conversation.prompt_messages = 3;
+  EXPECT_EQ(shown(conversation), Shown{"<u>hi<e><a>yo<e><u>ok<e><a>⟦so<e>⟧"});
+}
+
+TEST_F(ChatMask, MasksWhatTheTemplatePrintsBehindTheStopToken) {
+  const std::string source =
+      "{% for m in messages %}{{ '<a>' if m['role'] == 'assistant' else '<u>' }}{{ m['content'] }}"
+      "<e>{{ '\\n' }}{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
+  EXPECT_EQ(shown(conversation_of({"hi", "yo"}), {}, source), Shown{"<u>hi<e>\n<a>⟦yo<e>⟧\n"});
+}
+
+TEST_F(ChatMask, FindsTheStopTokenBehindOneInTheAnswer) {
+  EXPECT_EQ(shown(conversation_of({"hi", "a<e>b"})), Shown{"<u>hi<e><a>⟦a<e>b<e>⟧"});
+}
+
+TEST_F(ChatMask, AnAnswerWithoutAStopTokenRunsToItsEnd) {
+  const std::string source =
+      "{% for m in messages %}{{ '<a>' if m['role'] == 'assistant' else '<u>' }}{{ m['content'] }}"
+      "{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
+  const MaskedConversation result = masked(conversation_of({"hi", "yo"}), {}, source);
+  EXPECT_EQ(marked(result.rows[0], tokenizer_), "<u>hi<a>⟦yo⟧");
+  EXPECT_EQ(result.rows[0].stop, -1);
+}
+
+TEST_F(ChatMask, FallsBackToOffsetsWhereTokensMergeOverTheBorder) {
+  const std::string source =
+      "{% for m in messages %}{{ 'A:x' if m['role'] == 'assistant' else 'U:' }}{{ m['content'] }}"
+      "<e>{% endfor %}{% if add_generation_prompt %}A:x{% endif %}";
+  const MaskedConversation result = masked(conversation_of({"hi", "yo"}), {}, source);
+  EXPECT_EQ(marked(result.rows[0], tokenizer_), "U:hi<e>A:⟦xyo<e>⟧");
+  EXPECT_EQ(result.border, Border::kOffsets);
+  EXPECT_EQ(result.rows[0].stop, 9);
+}
+
+TEST_F(ChatMask, FallsBackToOneExamplePerAnswerWhereHistoryIsRewritten) {
+  const std::string source =
+      "{% for m in messages %}{{ '<a>' if m['role'] == 'assistant' else '<u>' }}"
+      "{{ m['content'] if loop.last else m['content'].split('#')[-1] }}<e>"
+      "{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
+  const Conversation conversation = conversation_of({"hi", "t#yo", "ok", "t#so"});
+  EXPECT_EQ(masked(conversation, {}, source).border, Border::kPerTurn);
+  EXPECT_EQ(shown(conversation, {}, source),
+            (Shown{"<u>hi<e><a>⟦t#yo<e>⟧", "<u>hi<e><a>yo<e><u>ok<e><a>⟦t#so<e>⟧"}));
+  EXPECT_EQ(shown(conversation, {.train_on = "last_assistant"}, source),
+            Shown{"<u>hi<e><a>yo<e><u>ok<e><a>⟦t#so<e>⟧"});
+}
+
+TEST_F(ChatMask, RefusesWhenAnAnswerChangesItsPrompt) {
+  const std::string source =
+      "{{ messages | length }}{% for m in messages %}"
+      "{{ '<a>' if m['role'] == 'assistant' else '<u>' }}{{ m['content'] }}<e>"
+      "{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
+  EXPECT_EQ(error_text<DataError>([&] {
+              masked(conversation_of({"hi", "yo"}), {}, source);
+            }),
+            "d.jsonl:3: messages[1]: its answer cannot be told from what stands before: token 0 is "
+            "\"1\" (49) in the prompt and \"2\" (50) in the conversation; use another "
+            "data.chat_template, or set data.train_on to \"all\"");
+}
+
+TEST_F(ChatMask, NamesTheRowThatTheTemplateRefuses) {
+  const std::string text = error_text<DataError>([&] {
+    masked(conversation_of({"hi", "yo"}), {}, "{{ raise_exception('No users.') }}");
+  });
+  EXPECT_TRUE(text.starts_with("d.jsonl:3: the chat template refuses this conversation: ")) << text;
+  EXPECT_NE(text.find("No users."), std::string::npos) << text;
+}
+
+TEST_F(ChatMask, KnowsTheTokenThatEndsATurn) {
+  const ChatTemplate chat_template(kTurns, tokenizer_.special());
+  EXPECT_EQ(stop_set({tokenizer_, &chat_template, {2}}), (std::vector<int32_t>{2, 5}));
+  EXPECT_EQ(stop_set({tokenizer_, nullptr, {2}}), (std::vector<int32_t>{2}));
+}
+
+}  // namespace
+}  // namespace peft

@@ -1,0 +1,287 @@
+#include "peft/data/dataset.h"
+
+#include <gtest/gtest.h>
+
+#include "data/error_text.h"
+#include "data/fake_tokenizer.h"
+#include "io/temporary_directory.h"
+
+namespace peft {
+namespace {
+
+constexpr const char* kTurns =
+    "{% for m in messages %}{{ '<a>' if m['role'] == 'assistant' else '<u>' }}{{ m['content'] }}<e>"
+    "{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
+
+std::string chat_row(const std::string& question, const std::string& answer) {
+  return fmt::format(
+      "{{\"messages\": [{{\"role\": \"user\", \"content\": \"{}\"}}, "
+      "{{\"role\": \"assistant\", \"content\": \"{}\"}}]}}\n",
+      question, answer);
+}
+
+std::string repeated(const std::string& text, int count) {
+  std::string all;
+  for (int i = 0; i < count; ++i) {
+    all += text;
+  }
+  return all;
+}
+
+class DatasetTest : public testing::Test {
+ protected:
+  std::filesystem::path write(const std::string& name, const std::string& text) const {
+    put_file(folder_ / name, text);
+    return folder_ / name;
+  }
+  Dataset load(const std::string& rows, const DataOptions& options = {}) const {
+    return load_dataset({{.path = write("d.jsonl", rows)}}, options, pipeline());
+  }
+  /// Loads with the chat template.
+  Dataset load_chat(const std::string& rows, const DataOptions& options = {}) const {
+    return load_dataset({{.path = write("d.jsonl", rows)}}, options, chat_pipeline());
+  }
+  std::vector<std::string> shown(const Dataset& dataset) const {
+    std::vector<std::string> rows;
+    for (const Example& example : dataset.examples) {
+      rows.push_back(marked(example, tokenizer_));
+    }
+    return rows;
+  }
+  /// The message of a DataError without the folder in front.
+  template <class E = DataError>
+  std::string fault(const std::string& rows, const DataOptions& options = {}) const {
+    return bare(error_text<E>([&] { load(rows, options); }));
+  }
+  std::string chat_fault(const std::string& rows, const DataOptions& options = {}) const {
+    return bare(error_text<DataError>([&] { load_chat(rows, options); }));
+  }
+  std::string bare(std::string text) const {
+    const std::string folder = folder_.path().string() + "/";
+    for (size_t at = text.find(folder); at != std::string::npos; at = text.find(folder)) {
+      text.erase(at, folder.size());
+    }
+    return text;
+  }
+  TextPipeline pipeline() const { return {tokenizer_, nullptr, {2}}; }
+  TextPipeline chat_pipeline() const { return {tokenizer_, &template_, {2}}; }
+
+  TemporaryDirectory folder_;
+  FakeTokenizer tokenizer_;
+  ChatTemplate template_{kTurns, tokenizer_.special()};
+};
+
+using Shown = std::vector<std::string>;
+
+TEST_F(DatasetTest, TextIsTrainedWholeExceptItsBos) {
+  EXPECT_EQ(shown(load(R"({"text": "ab"})")), Shown{"[s]⟦ab⟧"});
+}
+
+TEST_F(DatasetTest, ADoubledBosIsTakenAwayAndSaid) {
+  const Dataset dataset = load(R"({"text": "[s]ab"})");
+  EXPECT_EQ(shown(dataset), Shown{"[s]⟦ab⟧"});
+  EXPECT_EQ(bare(dataset.report.notes.back()),
+            "1 rows begin with the BOS that the tokenizer adds; one of the two was taken away: "
+            "d.jsonl:1");
+}
+
+TEST_F(DatasetTest, APairTrainsTheCompletionAndAnEos) {
+  const std::string row = R"({"prompt": "q: ", "completion": "a"})";
+  EXPECT_EQ(shown(load(row)), Shown{"[s]q: ⟦a[/s]⟧"});
+  EXPECT_EQ(shown(load(row, {.train_on = "all"})), Shown{"[s]⟦q: a[/s]⟧"});
+  EXPECT_EQ(shown(load(row, {.train_on_eos = false})), Shown{"[s]q: ⟦a⟧[/s]"});
+}
+
+TEST_F(DatasetTest, ATokenOverTheBorderBelongsToTheCompletion) {
+  EXPECT_EQ(shown(load(R"({"prompt": "ax", "completion": "y"})")), Shown{"[s]a⟦xy[/s]⟧"});
+}
+
+TEST_F(DatasetTest, AnEosThatIsThereIsNotDoubled) {
+  EXPECT_EQ(shown(load(R"({"prompt": "q ", "completion": "a[/s]"})")), Shown{"[s]q ⟦a[/s]⟧"});
+}
+
+TEST_F(DatasetTest, SaysThatHalvesOfAPairAreGlued) {
+  EXPECT_EQ(bare(load(R"({"prompt": "q?", "completion": "a"})").report.notes.back()),
+            "1 rows have no white space between prompt and completion, which are joined as they "
+            "are; --set data.format=chat uses the chat template: d.jsonl:1");
+}
+
+TEST_F(DatasetTest, AnInstructionUsesTheTemplateIfThereIsOne) {
+  const std::string row = R"({"instruction": "do", "output": "it"})";
+  EXPECT_EQ(shown(load_chat(row)), Shown{"<u>do<e><a>⟦it<e>⟧"});
+  EXPECT_EQ(shown(load(row)), Shown{"[s]### Instruction:\ndo\n\n### Response:\n⟦it[/s]⟧"});
+}
+
+TEST_F(DatasetTest, TokensAreTakenAsTheyAre) {
+  const Dataset dataset =
+      load("{\"input_ids\": [97, 98, 99]}\n{\"input_ids\": [97, 98], \"labels\": [-100, 98]}\n");
+  EXPECT_EQ(shown(dataset), (Shown{"⟦abc⟧", "a⟦b⟧"}));
+  EXPECT_EQ(dataset.report.scored_tokens, 3);
+}
+
+TEST_F(DatasetTest, RefusesTokensThatCannotBe) {
+  EXPECT_EQ(fault(R"({"input_ids": [1, 128]})"),
+            "d.jsonl:1: input_ids[1]: expected a token id from 0 to 127, found 128");
+  EXPECT_EQ(fault(R"({"input_ids": [1, 2], "labels": [-1, 2]})"),
+            "d.jsonl:1: labels[0]: expected a token id from 0 to 127 or -100, found -1");
+  EXPECT_EQ(fault(R"({"input_ids": [1, 2], "labels": [1]})"),
+            "d.jsonl:1: labels: expected 2, one for each of input_ids, found 1");
+  EXPECT_EQ(fault(R"({"input_ids": []})"),
+            "d.jsonl:1: input_ids: expected a list of token ids, found []");
+}
+
+TEST_F(DatasetTest, KeepsThePlaceOfEachExample) {
+  const Dataset dataset = load("{\"text\": \"ab\"}\n\n{\"text\": \"cd\"}\n");
+  EXPECT_EQ(dataset.examples[1].row, 1);
+  EXPECT_EQ(dataset.examples[1].line, 3);
+  EXPECT_EQ(dataset.examples[1].file, 0);
+}
+
+TEST_F(DatasetTest, KnowsWhereGenerationStartsAndWhatItShouldSay) {
+  const Dataset dataset = load_chat(chat_row("hi", "yo"));
+  EXPECT_EQ(dataset.examples[0].prompt_length, 5);  // <u> h i <e> <a>
+  EXPECT_EQ(reference_answer(dataset.examples[0], chat_pipeline()), "yo");
+}
+
+TEST_F(DatasetTest, CutsLongRowsAndSaysHowMuchIsLost) {
+  const Dataset dataset = load("{\"text\": \"abcdefg\"}\n{\"text\": \"a\"}\n", {.max_length = 4});
+  EXPECT_EQ(shown(dataset), (Shown{"[s]⟦abc⟧", "[s]⟦a⟧"}));
+  EXPECT_EQ(dataset.report.truncated, 1);
+  EXPECT_EQ(dataset.report.longest, 8);
+  EXPECT_EQ(
+      dataset.report.notes,
+      (Shown{"1 rows were cut at 4 tokens (4 tokens, 40.0 % of all, are lost; the longest row "
+             "has 8)"}));
+}
+
+TEST_F(DatasetTest, DropsLongRows) {
+  const Dataset dataset =
+      load("{\"text\": \"abcdefg\"}\n{\"text\": \"a\"}\n", {.max_length = 4, .overflow = "drop"});
+  EXPECT_EQ(shown(dataset), Shown{"[s]⟦a⟧"});
+  EXPECT_EQ(dataset.report.dropped_too_long, 1);
+}
+
+TEST_F(DatasetTest, SplitsLongText) {
+  EXPECT_EQ(shown(load(R"({"text": "abcdef"})", {.max_length = 4, .overflow = "split"})),
+            (Shown{"[s]⟦abc⟧", "⟦def⟧"}));
+  EXPECT_EQ(fault<UsageError>(R"({"prompt": "a", "completion": "b"})", {.overflow = "split"}),
+            "data.overflow: \"split\" cuts text rows in pieces, and d.jsonl holds pair rows; use "
+            "truncate, drop or error");
+}
+
+TEST_F(DatasetTest, RefusesLongRowsWhenAsked) {
+  EXPECT_EQ(fault(R"({"text": "abcdefg"})", {.max_length = 4, .overflow = "error"}),
+            "d.jsonl:1: 8 tokens do not fit data.max_length 4; raise it, or set data.overflow to "
+            "\"truncate\" or \"drop\"");
+}
+
+TEST_F(DatasetTest, RefusesASetWithTooManyRowsThatTeachNothing) {
+  const std::string rows =
+      repeated(chat_row("a", "b"), 97) + repeated(chat_row("abcdefgh", "b"), 3);
+  EXPECT_EQ(chat_fault(rows, {.max_length = 8}),
+            "d.jsonl: 3 of 100 rows (3.0 %) have no supervised token after truncation to 8; raise "
+            "data.max_length or set data.overflow to \"drop\"");
+}
+
+TEST_F(DatasetTest, DropsFewRowsThatTeachNothingAndListsThem) {
+  const Dataset dataset =
+      load_chat(repeated(chat_row("a", "b"), 99) + chat_row("abcdefgh", "b"), {.max_length = 8});
+  EXPECT_EQ(dataset.examples.size(), 99u);
+  EXPECT_EQ(dataset.report.dropped_unscored, 1);
+  EXPECT_EQ(bare(dataset.report.notes[1]),
+            "1 rows have no supervised token and were dropped: d.jsonl:100");
+}
+
+TEST_F(DatasetTest, RefusesASetWithNothingToTrainOn) {
+  EXPECT_EQ(chat_fault(R"({"messages": [{"role": "user", "content": "a"}]})"),
+            "d.jsonl: 1 of 1 rows (100.0 %) have no supervised token; remove d.jsonl:1, or change "
+            "data.train_on");
+  EXPECT_EQ(fault(R"({"text": "abc"})", {.max_length = 2, .overflow = "drop"}),
+            "d.jsonl: nothing to train on: all 1 rows are longer than data.max_length 2");
+  EXPECT_EQ(fault(""), "d.jsonl: expected rows, found none");
+}
+
+TEST_F(DatasetTest, RefusesAnswersThatDoNotStop) {
+  const std::string rows = repeated(chat_row("a", "b"), 9) + chat_row("a", "bcdefghi");
+  EXPECT_EQ(
+      chat_fault(rows, {.max_length = 8}),
+      "d.jsonl: 1 of 10 answers (10.0 %) do not end with a stop token, so the model would not "
+      "learn to stop; 1 rows were cut at 8: raise data.max_length or set data.overflow to "
+      "\"drop\"");
+}
+
+TEST_F(DatasetTest, RefusesATemplateWithoutStopTokens) {
+  const ChatTemplate no_stop(
+      "{% for m in messages %}<u>{{ m['content'] }}{% endfor %}"
+      "{% if add_generation_prompt %}<u>{% endif %}",
+      tokenizer_.special());
+  EXPECT_EQ(
+      bare(error_text<DataError>([&] {
+        load_dataset({{.path = write("d.jsonl", chat_row("a", "b"))}}, {},
+                     {tokenizer_, &no_stop, {2}});
+      })),
+      "d.jsonl: 1 of 1 answers (100.0 %) do not end with a stop token, so the model would not "
+      "learn to stop; the chat template writes none behind an answer: use another "
+      "data.chat_template");
+}
+
+TEST_F(DatasetTest, ToleratesFewAnswersThatDoNotStop) {
+  const Dataset dataset =
+      load_chat(repeated(chat_row("a", "b"), 19) + chat_row("a", "bcdefghi"), {.max_length = 8});
+  EXPECT_EQ(dataset.report.without_stop, 1);
+}
+
+TEST_F(DatasetTest, RefusesChatWithoutATemplate) {
+  EXPECT_EQ(fault(chat_row("a", "b")),
+            "d.jsonl:1: chat rows need a chat template and this model has none; --set "
+            "data.chat_template=chatml, or a file");
+}
+
+TEST_F(DatasetTest, RefusesARowThatDiffersFromTheFirst) {
+  EXPECT_EQ(fault("{\"text\": \"a\"}\n{\"txt\": \"b\"}\n"),
+            "d.jsonl:2: expected the key \"text\" as in the first row, found \"txt\"");
+  EXPECT_EQ(fault("{\"text\": \"a\"}\n{\"text\": 3}\n"),
+            "d.jsonl:2: text: expected a string, found 3");
+}
+
+TEST_F(DatasetTest, CountsDuplicatesAndSpecialTokensInText) {
+  const Dataset dataset = load("{\"text\": \"ab\"}\n{\"text\": \"a<e>\"}\n{\"text\": \"ab\"}\n");
+  EXPECT_EQ(dataset.report.duplicates, 1);
+  EXPECT_EQ(dataset.report.special_in_text, 1);
+  EXPECT_EQ(bare(dataset.report.notes[0]), "1 rows repeat an earlier example exactly: d.jsonl:3");
+  EXPECT_EQ(bare(dataset.report.notes[1]),
+            "1 rows hold the spelling of a special token in their own text, which becomes that "
+            "token: d.jsonl:2");
+}
+
+TEST_F(DatasetTest, MixesFilesWithLimits) {
+  const Dataset dataset = load_dataset(
+      {{.path = write("a.jsonl", "{\"text\": \"ab\"}\n{\"text\": \"cd\"}\n"), .limit = 1},
+       {.path = write("b.json", "[{\"prompt\": \"a \", \"completion\": \"b\"}]"), .weight = 2.0}},
+      {}, pipeline());
+  EXPECT_EQ(shown(dataset), (Shown{"[s]⟦ab⟧", "[s]a ⟦b[/s]⟧"}));
+  EXPECT_EQ(dataset.examples[1].file, 1);
+  EXPECT_EQ(dataset.weights, (std::vector<double>{1.0, 2.0}));
+  EXPECT_EQ(dataset.report.format, "mixed");
+  EXPECT_EQ(bare(dataset.report.decision),
+            "text, from the key \"text\"; b.json: pair, from the keys \"completion\", \"prompt\"");
+}
+
+TEST_F(DatasetTest, RefusesOptionsThatMakeNoSense) {
+  EXPECT_EQ(fault<UsageError>("", {.train_on = "asistant"}),
+            "data.train_on: expected one of assistant, last_assistant, completion, all, found "
+            "\"asistant\"; did you mean \"assistant\"?");
+  EXPECT_EQ(fault<UsageError>("", {.overflow = "cut"}),
+            "data.overflow: expected one of truncate, drop, split, error, found \"cut\"");
+  EXPECT_EQ(fault<UsageError>("", {.max_length = 0}),
+            "data.max_length: expected a positive number, found 0");
+}
+
+TEST_F(DatasetTest, NamesAFileThatIsNotThere) {
+  EXPECT_EQ(bare(error_text<DataError>(
+                [&] { load_dataset({{.path = folder_.path() / "no.jsonl"}}, {}, pipeline()); })),
+            "no.jsonl: no such file");
+}
+
+}  // namespace
+}  // namespace peft
