@@ -153,7 +153,7 @@ Tensor attention_reference(const Tensor& q, const Tensor& k, const Tensor& v,
                                       k.narrow(0, j, rows).to(wide), v.narrow(0, j, rows).to(wide),
                                       options));
   }
-  return parts.empty() ? at::zeros_like(q) : at::cat(parts, 0).to(q.scalar_type());
+  return parts.empty() ? q.clone() : at::cat(parts, 0).to(q.scalar_type());
 }
 
 }  // namespace peft
