@@ -55,8 +55,9 @@ def prepare(model_folder: str, folder: str, chat_rows: str | None = None) -> Non
     write_rows(out / "start.jsonl", random_rows(1, 64, vocabulary, seed=3))
     if chat_rows:
         tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder)
-        turns = json.loads(pathlib.Path(chat_rows).read_text())[:40]
-        write_rows(out / "chat.jsonl", [chat_row(tokenizer, turn) for turn in turns])
+        rows = [chat_row(tokenizer, turn) for turn in json.loads(pathlib.Path(chat_rows).read_text())[:100]]
+        # Longer ones, padded to eight of a kind, need more memory than a small machine has.
+        write_rows(out / "chat.jsonl", [row for row in rows if len(row["input_ids"]) <= 320][:32])
 
 
 def padded(rows: list[dict], tokenizer) -> dict:
