@@ -6,43 +6,13 @@
 #include <unordered_map>
 #include <utility>
 
+#include "peft/data/data_tally.h"
 #include "peft/data/prompt_format.h"
 #include "peft/data/stop_tokens.h"
 #include "peft/util/text.h"
 
 namespace peft {
 namespace {
-
-constexpr double kMaxUnscored = 0.01;  // share of rows without a scored token
-constexpr double kMinStopped = 0.95;   // share of chat rows that end in a stop token
-
-/// Rows to which something happened: how many, and where the first of them are.
-class Places {
- public:
-  void add(const std::string& where) {
-    if (++count_ <= kShown) {
-      shown_.push_back(where);
-    }
-  }
-  int64_t count() const { return count_; }
-  /// "a.jsonl:3, a.jsonl:9 and 12 more".
-  std::string text() const {
-    const std::string more =
-        count_ > kShown ? fmt::format(" and {} more", with_commas(count_ - kShown)) : "";
-    return join(shown_, ", ") + more;
-  }
-
- private:
-  static constexpr int64_t kShown = 10;
-  int64_t count_ = 0;
-  std::vector<std::string> shown_;
-};
-
-std::string share(int64_t part, int64_t whole) {
-  return fmt::format(
-      "{:.1f} %",
-      whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole));
-}
 
 int64_t scored_tokens(const std::vector<int32_t>& labels) {
   if (labels.empty()) {
@@ -77,14 +47,14 @@ class DatasetBuilder {
   }
 
   void add_file(const DataSource& source) {
-    const std::string name = source.path.string();
+    name_ = source.path.string();
     check<UsageError>(source.weight > 0.0 && source.weight <= 1000.0,
-                      "{}: weight: expected a number above 0 and up to 1000, found {}", name,
+                      "{}: weight: expected a number above 0 and up to 1000, found {}", name_,
                       source.weight);
     const std::string text = read_text<DataError>(source.path, std::numeric_limits<size_t>::max());
-    RowReader reader(text, name);
+    RowReader reader(text, name_);
     if (reader.had_byte_order_mark()) {
-      note("{}: a byte-order mark at the start was passed over", name);
+      report().notes.push_back(fmt::format("{}: the byte-order mark was passed over", name_));
     }
     dataset_.files.push_back(source.path);
     dataset_.weights.push_back(source.weight);
@@ -95,31 +65,26 @@ class DatasetBuilder {
       if (!row) {
         break;
       }
-      const std::string where = fmt::format("{}:{}", name, row->line);
       if (!mapping) {
-        mapping = detect_mapping(row->value, options_, where);
-        decide(name, *mapping);
+        mapping = detect_mapping(row->value, options_, fmt::format("{}:{}", name_, row->line));
+        decide(*mapping);
       }
-      add_row(*row, *mapping, where);
+      add_row(*row, *mapping);
     }
-    check<DataError>(mapping.has_value(), "{}: expected rows, found none", name);
+    check<DataError>(mapping.has_value(), "{}: expected rows, found none", name_);
   }
 
   Dataset take() {
-    check_guards();
-    note_what_happened();
+    report().examples = static_cast<int64_t>(dataset_.examples.size());
+    check_tally(tally_, report(), options_, file_names());
+    describe_tally(tally_, options_, report());
     return std::move(dataset_);
   }
 
  private:
   DataReport& report() { return dataset_.report; }
 
-  template <class... Args>
-  void note(fmt::format_string<Args...> text, Args&&... args) {
-    report().notes.push_back(fmt::format(text, std::forward<Args>(args)...));
-  }
-
-  void decide(const std::string& file, const RowMapping& mapping) {
+  void decide(const RowMapping& mapping) {
     const std::string shape(shape_name(mapping.shape));
     const bool first = report().format.empty();
     if (first) {
@@ -127,55 +92,51 @@ class DatasetBuilder {
       report().decision = mapping.decision;
     } else {
       report().format = report().format == shape ? shape : "mixed";
-      report().decision += fmt::format("; {}: {}", file, mapping.decision);
+      report().decision += fmt::format("; {}: {}", name_, mapping.decision);
     }
     check<UsageError>(
         options_.overflow != "split" || mapping.shape == RowShape::kText,
         "data.overflow: \"split\" cuts text rows in pieces, and {} holds {} rows; use "
         "truncate, drop or error",
-        file, shape);
+        name_, shape);
   }
 
-  void add_row(const Row& row, const RowMapping& mapping, const std::string& where) {
+  void add_row(const Row& row, const RowMapping& mapping) {
     ++report().rows;
-    FormattedSource source = format_.format(row.value, mapping, where);
-    if (source.border == Border::kOffsets) {
-      by_offsets_.add(where);
-    }
-    if (source.border == Border::kPerTurn) {
-      per_turn_.add(where);
-    }
-    if (source.special_in_text) {
-      special_.add(where);
-    }
-    if (source.tools_ignored) {
-      tools_ignored_.add(where);
-    }
-    if (source.glued) {
-      glued_.add(where);
-    }
-    if (source.extra_bos) {
-      extra_bos_.add(where);
-    }
+    line_ = row.line;
+    FormattedSource source = format_.format(row.value, mapping, where());
+    tally(source.border == Border::kOffsets, tally_.by_offsets);
+    tally(source.border == Border::kPerTurn, tally_.per_turn);
+    tally(source.special_in_text, tally_.special);
+    tally(source.tools_ignored, tally_.tools_ignored);
+    tally(source.glued, tally_.glued);
+    tally(source.extra_bos, tally_.extra_bos);
+    tally(source.without_bos, tally_.without_bos);
     in_chat_ = mapping.shape == RowShape::kChat || mapping.shape == RowShape::kInstruct;
-    bool any = false;
-    const bool was_cut = fit(source.rows, where);
+    const bool was_cut = fit(source.rows);
+    bool any = source.rows.empty();
     for (FormattedRow& formatted : source.rows) {
-      any = add_example(std::move(formatted), row, where) || any;
+      any = add_example(std::move(formatted)) || any;
     }
-    if (!any && !source.rows.empty()) {
-      unscored_.add(where);
-      unscored_cut_ += was_cut;
+    tally(!any, tally_.unscored);
+    tally_.unscored_cut += !any && was_cut;
+  }
+
+  std::string where() const { return fmt::format("{}:{}", name_, line_); }
+
+  void tally(bool happened, RowPlaces& places) const {
+    if (happened) {
+      places.add(name_, line_);
     }
   }
 
   /// Applies data.overflow. True if an example was cut.
-  bool fit(std::vector<FormattedRow>& rows, const std::string& where) {
+  bool fit(std::vector<FormattedRow>& rows) {
     bool was_cut = false;
     std::vector<FormattedRow> fitting;
     for (FormattedRow& row : rows) {
       const auto length = static_cast<int64_t>(row.ids.size());
-      all_tokens_ += length;
+      tally_.all_tokens += length;
       report().longest = std::max(report().longest, length);
       if (length <= options_.max_length) {
         fitting.push_back(std::move(row));
@@ -185,19 +146,15 @@ class DatasetBuilder {
           options_.overflow != "error",
           "{}: {} tokens do not fit data.max_length {}; raise it, or set data.overflow "
           "to \"truncate\" or \"drop\"",
-          where, with_commas(length), with_commas(options_.max_length));
+          where(), with_commas(length), with_commas(options_.max_length));
       if (options_.overflow == "drop") {
-        ++report().dropped_too_long;
-        lost_tokens_ += length;
+        tally(true, tally_.too_long);
+        tally_.lost_tokens += length;
       } else if (options_.overflow == "split") {
         split(row, fitting);
       } else {
         was_cut = true;
-        ++report().truncated;
-        lost_tokens_ += length - options_.max_length;
-        row.ids.resize(static_cast<size_t>(options_.max_length));
-        row.labels.resize(static_cast<size_t>(options_.max_length));
-        row.stop = row.stop < options_.max_length ? row.stop : -1;
+        cut(row);
         fitting.push_back(std::move(row));
       }
     }
@@ -205,8 +162,16 @@ class DatasetBuilder {
     return was_cut;
   }
 
+  void cut(FormattedRow& row) {
+    tally(true, tally_.cut);
+    tally_.lost_tokens += static_cast<int64_t>(row.ids.size()) - options_.max_length;
+    row.ids.resize(static_cast<size_t>(options_.max_length));
+    row.labels.resize(static_cast<size_t>(options_.max_length));
+    row.stop = row.stop < options_.max_length ? row.stop : -1;
+  }
+
   void split(const FormattedRow& row, std::vector<FormattedRow>& pieces) {
-    ++split_rows_;
+    tally(true, tally_.split);
     const auto size = static_cast<size_t>(options_.max_length);
     for (size_t begin = 0; begin < row.ids.size(); begin += size) {
       const auto first = static_cast<std::ptrdiff_t>(begin);
@@ -219,7 +184,7 @@ class DatasetBuilder {
   }
 
   /// False if nothing of it is scored.
-  bool add_example(FormattedRow formatted, const Row& row, const std::string& where) {
+  bool add_example(FormattedRow formatted) {
     const int64_t scored = scored_tokens(formatted.labels);
     if (scored == 0) {
       return false;
@@ -229,31 +194,31 @@ class DatasetBuilder {
     example.ids = std::move(formatted.ids);
     example.labels = std::move(formatted.labels);
     example.row = static_cast<int64_t>(dataset_.examples.size());
-    example.line = row.line;
+    example.line = line_;
     example.file = static_cast<int32_t>(dataset_.files.size()) - 1;
     report().tokens += static_cast<int64_t>(example.ids.size());
     report().scored_tokens += scored;
-    chat_examples_ += in_chat_;
-    if (in_chat_ && formatted.stop < 0) {
-      unstopped_.add(where);
-    }
-    count_duplicate(example, where);
+    tally_.chat_examples += in_chat_;
+    tally(in_chat_ && formatted.stop < 0, tally_.unstopped);
+    tally(is_duplicate(example), tally_.duplicates);
     dataset_.examples.push_back(std::move(example));
     return true;
   }
 
-  void count_duplicate(const Example& example, const std::string& where) {
+  /// True for an example that was there before; remembers a new one.
+  bool is_duplicate(const Example& example) {
     const std::string_view bytes(reinterpret_cast<const char*>(example.ids.data()),
                                  example.ids.size() * sizeof(int32_t));
-    const auto [begin, end] = seen_.equal_range(std::hash<std::string_view>()(bytes));
-    for (auto it = begin; it != end; ++it) {
-      const Example& earlier = dataset_.examples[it->second];
-      if (earlier.ids == example.ids && earlier.labels == example.labels) {
-        duplicates_.add(where);
-        return;
-      }
+    const size_t hash = std::hash<std::string_view>()(bytes);
+    const auto [begin, end] = seen_.equal_range(hash);
+    const bool found = std::any_of(begin, end, [&](const auto& entry) {
+      const Example& earlier = dataset_.examples[entry.second];
+      return earlier.ids == example.ids && earlier.labels == example.labels;
+    });
+    if (!found) {
+      seen_.emplace(hash, dataset_.examples.size());
     }
-    seen_.emplace(std::hash<std::string_view>()(bytes), dataset_.examples.size());
+    return found;
   }
 
   std::string file_names() const {
@@ -264,108 +229,12 @@ class DatasetBuilder {
     return join(names, ", ");
   }
 
-  void check_guards() {
-    const int64_t rows = report().rows;
-    const int64_t unscored = unscored_.count();
-    const bool nothing = dataset_.examples.empty();
-    const bool too_many = static_cast<double>(unscored) > kMaxUnscored * static_cast<double>(rows);
-    if (nothing && unscored == 0) {
-      fail<DataError>("{}: nothing to train on: all {} rows are longer than data.max_length {}",
-                      file_names(), with_commas(rows), with_commas(options_.max_length));
-    }
-    if (nothing || too_many) {
-      const bool all_cut = unscored_cut_ == unscored;
-      fail<DataError>(
-          "{}: {} of {} rows ({}) have no supervised token{}; {}", file_names(),
-          with_commas(unscored), with_commas(rows), share(unscored, rows),
-          all_cut ? fmt::format(" after truncation to {}", with_commas(options_.max_length)) : "",
-          all_cut ? "raise data.max_length or set data.overflow to \"drop\""
-                  : fmt::format("remove {}, or change data.train_on", unscored_.text()));
-    }
-    check_stops();
-  }
-
-  /// A model that never sees a stop token at the end of an answer never learns to stop.
-  void check_stops() {
-    const int64_t stopped = chat_examples_ - unstopped_.count();
-    if (static_cast<double>(stopped) >= kMinStopped * static_cast<double>(chat_examples_)) {
-      return;
-    }
-    fail<DataError>(
-        "{}: {} of {} answers ({}) do not end with a stop token, so the model would not learn to "
-        "stop; {}",
-        file_names(), with_commas(unstopped_.count()), with_commas(chat_examples_),
-        share(unstopped_.count(), chat_examples_),
-        report().truncated > 0
-            ? fmt::format("{} rows were cut at {}: raise data.max_length or set data.overflow to "
-                          "\"drop\"",
-                          with_commas(report().truncated), with_commas(options_.max_length))
-            : "the chat template writes none behind an answer: use another data.chat_template");
-  }
-
-  void note_what_happened() {
-    DataReport& counts = report();
-    counts.examples = static_cast<int64_t>(dataset_.examples.size());
-    counts.dropped_unscored = unscored_.count();
-    counts.without_stop = unstopped_.count();
-    counts.split_per_turn = per_turn_.count();
-    counts.duplicates = duplicates_.count();
-    counts.special_in_text = special_.count();
-    note_overflow();
-    note_places(unscored_, "have no supervised token and were dropped");
-    note_places(unstopped_, "end their last answer without a stop token");
-    note_places(by_offsets_,
-                "have tokens that merge over the border of an answer; it was found by characters");
-    note_places(per_turn_,
-                "became one example per answer, because the chat template rewrites earlier turns");
-    note_places(duplicates_, "repeat an earlier example exactly");
-    note_places(special_,
-                "hold the spelling of a special token in their own text, which becomes "
-                "that token");
-    note_places(tools_ignored_, "have tools, which the chat template does not read");
-    note_places(extra_bos_,
-                "begin with the BOS that the tokenizer adds; one of the two was taken "
-                "away");
-    note_places(glued_,
-                "have no white space between prompt and completion, which are joined as "
-                "they are; --set data.format=chat uses the chat template");
-  }
-
-  void note_overflow() {
-    const std::string lost = fmt::format(
-        "{} tokens, {} of all, are lost; the longest row has {}", with_commas(lost_tokens_),
-        share(lost_tokens_, all_tokens_), with_commas(report().longest));
-    if (report().truncated > 0) {
-      note("{} rows were cut at {} tokens ({})", with_commas(report().truncated),
-           with_commas(options_.max_length), lost);
-    }
-    if (report().dropped_too_long > 0) {
-      note("{} rows longer than {} tokens were dropped ({})",
-           with_commas(report().dropped_too_long), with_commas(options_.max_length), lost);
-    }
-    if (split_rows_ > 0) {
-      note("{} rows were split in pieces of {} tokens; the longest row has {}",
-           with_commas(split_rows_), with_commas(options_.max_length),
-           with_commas(report().longest));
-    }
-  }
-
-  void note_places(const Places& places, std::string_view what) {
-    if (places.count() > 0) {
-      note("{} rows {}: {}", with_commas(places.count()), what, places.text());
-    }
-  }
-
   const DataOptions& options_;
   PromptFormat format_;
   Dataset dataset_;
-  Places unscored_, unstopped_, by_offsets_, per_turn_, duplicates_, special_, tools_ignored_,
-      glued_, extra_bos_;
-  int64_t unscored_cut_ = 0;
-  int64_t all_tokens_ = 0;
-  int64_t lost_tokens_ = 0;
-  int64_t split_rows_ = 0;
-  int64_t chat_examples_ = 0;
+  DataTally tally_;
+  std::string name_;  // of the file at hand
+  int64_t line_ = 0;  // of the row at hand
   bool in_chat_ = false;
   std::unordered_multimap<size_t, size_t> seen_;  // hash of the ids -> example
 };

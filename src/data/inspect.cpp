@@ -106,13 +106,6 @@ std::string listing(const Example& example, const Tokenizer& tokenizer, bool col
   return text;
 }
 
-/// "label: 1,234" when there is something to say.
-void add_count(std::string& text, std::string_view label, int64_t count) {
-  if (count > 0) {
-    text += fmt::format("{}: {}\n", label, with_commas(count));
-  }
-}
-
 }  // namespace
 
 std::string show_example(const Example& example, const Tokenizer& tokenizer,
@@ -137,15 +130,8 @@ std::string show_report(const DataReport& report) {
                                          : 100.0 * static_cast<double>(report.scored_tokens) /
                                                static_cast<double>(report.tokens),
                       with_commas(report.longest));
-  add_count(text, "truncated", report.truncated);
-  add_count(text, "dropped, too long", report.dropped_too_long);
-  add_count(text, "dropped, nothing scored", report.dropped_unscored);
-  add_count(text, "answers without a stop token", report.without_stop);
-  add_count(text, "rows split per answer", report.split_per_turn);
-  add_count(text, "exact duplicates", report.duplicates);
-  add_count(text, "rows with special tokens in their text", report.special_in_text);
   for (const std::string& note : report.notes) {
-    text += fmt::format("note: {}\n", escaped(note));
+    text += fmt::format("{}\n", escaped(note));
   }
   if (!report.sha256.empty()) {
     text += fmt::format("sha256: {}\n", report.sha256);

@@ -34,6 +34,7 @@ PromptFormat::PromptFormat(const DataOptions& options, const TextPipeline& pipel
       special_starts_ += special_texts_.back().substr(0, 1);
     }
   }
+  adds_bos_ = starts_with_bos(pipeline.tokenizer.encode("a", /*add_special_tokens=*/true).ids);
   if (pipeline.chat_template != nullptr) {
     const std::string& source = pipeline.chat_template->source();
     knows_tools_ = source.find("tool_calls") != std::string::npos;
@@ -109,6 +110,7 @@ FormattedSource PromptFormat::format_chat(const Conversation& conversation,
   source.rows = std::move(masked.rows);
   source.border = masked.border;
   source.tools_ignored = !conversation.tools.is_null() && !reads_tools_;
+  source.without_bos = adds_bos_ && source.rows.size() > 0 && !starts_with_bos(source.rows[0].ids);
   for (const Json& message : conversation.messages) {
     source.special_in_text =
         source.special_in_text || holds_special(message["content"].get<std::string>());
@@ -174,6 +176,10 @@ void PromptFormat::append_eos(FormattedRow& row) const {
   }
   row.stop = static_cast<int64_t>(row.ids.size()) - 1;
   row.labels.back() = options_.train_on_eos ? *eos : kIgnored;
+}
+
+bool PromptFormat::starts_with_bos(const std::vector<int32_t>& ids) const {
+  return !ids.empty() && pipeline_.tokenizer.special().bos == ids[0];
 }
 
 bool PromptFormat::holds_special(const std::string& text) const {

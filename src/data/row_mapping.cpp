@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 
+#include "peft/data/column_options.h"
 #include "peft/util/text.h"
 
 namespace peft {
@@ -14,17 +15,6 @@ using Layout = RowMapping::Layout;
 const std::vector<std::string> kPromptNames = {"prompt", "query", "question", "problem", "input"};
 const std::vector<std::string> kCompletionNames = {"completion", "response", "answer", "output",
                                                    "target"};
-const std::vector<std::string> kColumns = {
-    "messages", "tools",  "system",     "role", "content",   "roles",  "instruction", "input",
-    "output",   "prompt", "completion", "text", "input_ids", "labels", "history"};
-
-/// Words that the tools of the field use for our four roles.
-const std::map<std::string, std::string> kRoles = {
-    {"system", "system"},       {"user", "user"},
-    {"assistant", "assistant"}, {"tool", "tool"},
-    {"human", "user"},          {"gpt", "assistant"},
-    {"observation", "tool"},    {"function_call", "function_call"}};
-
 /// Tries the layouts on one row.
 class Detector {
  public:
@@ -148,36 +138,6 @@ class Detector {
   const DataOptions& options_;
 };
 
-void check_options(const DataOptions& options) {
-  const std::vector<std::string> formats = {"auto", "text", "pair", "instruct", "chat", "tokens"};
-  check<UsageError>(std::find(formats.begin(), formats.end(), options.format) != formats.end(),
-                    "data.format: expected one of {}, found \"{}\"{}", join(formats, ", "),
-                    options.format, did_you_mean(options.format, formats));
-  check<UsageError>(options.columns.is_object(), "data.columns: expected an object, found {}",
-                    json_excerpt(options.columns));
-  for (const auto& [ours, name] : options.columns.items()) {
-    check<UsageError>(std::find(kColumns.begin(), kColumns.end(), ours) != kColumns.end(),
-                      "data.columns: unknown column \"{}\"{}", ours, did_you_mean(ours, kColumns));
-    check<UsageError>(ours == "roles" ? name.is_object() : name.is_string(),
-                      "data.columns.{}: expected {}, found {}", ours,
-                      ours == "roles" ? "an object" : "the file's name of it", json_excerpt(name));
-  }
-}
-
-std::map<std::string, std::string> roles_of(const DataOptions& options) {
-  std::map<std::string, std::string> roles = kRoles;
-  if (options.columns.contains("roles")) {
-    for (const auto& [word, role] : options.columns.at("roles").items()) {
-      const std::string ours = role.is_string() ? role.get<std::string>() : "";
-      check<UsageError>(ours == "system" || ours == "user" || ours == "assistant" || ours == "tool",
-                        "data.columns.roles.{}: expected system, user, assistant or tool, found {}",
-                        word, json_excerpt(role));
-      roles[word] = ours;
-    }
-  }
-  return roles;
-}
-
 std::string quoted_keys(const Json& row) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : row.items()) {
@@ -193,7 +153,7 @@ std::string quoted_keys(const Json& row) {
 /// The spelling we know of one of the row's keys, when only the letter case differs or a letter is
 /// off.
 std::string nearest_known(const Json& row) {
-  std::vector<std::string> known = kColumns;
+  std::vector<std::string> known = column_names();
   known.insert(known.end(),
                {"conversations", "query", "question", "problem", "response", "answer", "target"});
   for (const auto& [key, value] : row.items()) {
@@ -234,8 +194,10 @@ void refuse_ambiguity(const Json& row, const std::string& where) {
 std::string sentence(const RowMapping& mapping, const Json& row,
                      const std::optional<RowMapping>& runner_up, bool asked) {
   std::vector<std::string> parts;
-  for (const auto& [ours, name] : mapping.columns) {
-    if (row.contains(name)) {
+  for (const std::string& ours : column_names()) {
+    const auto found = mapping.columns.find(ours);
+    const std::string name = found == mapping.columns.end() ? "" : found->second;
+    if (found != mapping.columns.end() && row.contains(name)) {
       parts.push_back(ours == name ? fmt::format("\"{}\"", name)
                                    : fmt::format("\"{}\" as {}", name, ours));
     }
@@ -285,7 +247,7 @@ const Json& RowMapping::column(const Json& row, const std::string& name) const {
 
 RowMapping detect_mapping(const Json& first_row, const DataOptions& options,
                           const std::string& where) {
-  check_options(options);
+  check_column_options(options);
   const bool asked = options.format != "auto";
   if (!asked) {
     refuse_preferences(first_row, where);
@@ -300,7 +262,7 @@ RowMapping detect_mapping(const Json& first_row, const DataOptions& options,
                    asked ? fmt::format("data.format \"{}\" does not fit the keys", options.format)
                          : "no known shape fits the keys",
                    quoted_keys(first_row), nearest_known(first_row));
-  found->roles = roles_of(options);
+  found->roles = role_words(options);
   found->decision = sentence(*found, first_row, runner_up(detector, found->shape), asked);
   return *found;
 }

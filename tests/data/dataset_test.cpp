@@ -81,8 +81,7 @@ TEST_F(DatasetTest, ADoubledBosIsTakenAwayAndSaid) {
   const Dataset dataset = load(R"({"text": "[s]ab"})");
   EXPECT_EQ(shown(dataset), Shown{"[s]⟦ab⟧"});
   EXPECT_EQ(bare(dataset.report.notes.back()),
-            "1 rows begin with the BOS that the tokenizer adds; one of the two was taken away: "
-            "d.jsonl:1");
+            "rows that begin with a BOS of their own, of which one was kept: all 1");
 }
 
 TEST_F(DatasetTest, APairTrainsTheCompletionAndAnEos) {
@@ -102,8 +101,8 @@ TEST_F(DatasetTest, AnEosThatIsThereIsNotDoubled) {
 
 TEST_F(DatasetTest, SaysThatHalvesOfAPairAreGlued) {
   EXPECT_EQ(bare(load(R"({"prompt": "q?", "completion": "a"})").report.notes.back()),
-            "1 rows have no white space between prompt and completion, which are joined as they "
-            "are; --set data.format=chat uses the chat template: d.jsonl:1");
+            "rows without white space between prompt and completion, which are joined as they "
+            "are (--set data.format=chat uses the chat template): all 1");
 }
 
 TEST_F(DatasetTest, AnInstructionUsesTheTemplateIfThereIsOne) {
@@ -148,10 +147,8 @@ TEST_F(DatasetTest, CutsLongRowsAndSaysHowMuchIsLost) {
   EXPECT_EQ(shown(dataset), (Shown{"[s]⟦abc⟧", "[s]⟦a⟧"}));
   EXPECT_EQ(dataset.report.truncated, 1);
   EXPECT_EQ(dataset.report.longest, 8);
-  EXPECT_EQ(
-      dataset.report.notes,
-      (Shown{"1 rows were cut at 4 tokens (4 tokens, 40.0 % of all, are lost; the longest row "
-             "has 8)"}));
+  EXPECT_EQ(bare(dataset.report.notes[0]), "rows cut at 4 tokens: 1 (d.jsonl:1)");
+  EXPECT_EQ(dataset.report.notes[1], "tokens lost that way: 4, 40.0 % of all");
 }
 
 TEST_F(DatasetTest, DropsLongRows) {
@@ -188,8 +185,8 @@ TEST_F(DatasetTest, DropsFewRowsThatTeachNothingAndListsThem) {
       load_chat(repeated(chat_row("a", "b"), 99) + chat_row("abcdefgh", "b"), {.max_length = 8});
   EXPECT_EQ(dataset.examples.size(), 99u);
   EXPECT_EQ(dataset.report.dropped_unscored, 1);
-  EXPECT_EQ(bare(dataset.report.notes[1]),
-            "1 rows have no supervised token and were dropped: d.jsonl:100");
+  EXPECT_EQ(bare(dataset.report.notes[2]),
+            "rows without a supervised token, dropped: 1 (d.jsonl:100)");
 }
 
 TEST_F(DatasetTest, RefusesASetWithNothingToTrainOn) {
@@ -206,7 +203,7 @@ TEST_F(DatasetTest, RefusesAnswersThatDoNotStop) {
   EXPECT_EQ(
       chat_fault(rows, {.max_length = 8}),
       "d.jsonl: 1 of 10 answers (10.0 %) do not end with a stop token, so the model would not "
-      "learn to stop; 1 rows were cut at 8: raise data.max_length or set data.overflow to "
+      "learn to stop; 1 were cut at 8 tokens: raise data.max_length or set data.overflow to "
       "\"drop\"");
 }
 
@@ -231,6 +228,20 @@ TEST_F(DatasetTest, ToleratesFewAnswersThatDoNotStop) {
   EXPECT_EQ(dataset.report.without_stop, 1);
 }
 
+TEST_F(DatasetTest, ReportsATemplateWithoutBos) {
+  const Dataset dataset = load_chat(chat_row("a", "b") + chat_row("c", "d"));
+  EXPECT_EQ(dataset.report.notes,
+            (Shown{"rows without the BOS that the tokenizer adds to text, as the chat template "
+                   "writes none: all 2"}));
+}
+
+TEST_F(DatasetTest, ShowsTheFirstPlacesOnly) {
+  const Dataset dataset = load(repeated("{\"text\": \"ab\"}\n", 13));
+  EXPECT_EQ(bare(dataset.report.notes[0]),
+            "exact duplicates of an earlier row: 12 (d.jsonl:2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 "
+            "more)");
+}
+
 TEST_F(DatasetTest, RefusesChatWithoutATemplate) {
   EXPECT_EQ(fault(chat_row("a", "b")),
             "d.jsonl:1: chat rows need a chat template and this model has none; --set "
@@ -248,10 +259,10 @@ TEST_F(DatasetTest, CountsDuplicatesAndSpecialTokensInText) {
   const Dataset dataset = load("{\"text\": \"ab\"}\n{\"text\": \"a<e>\"}\n{\"text\": \"ab\"}\n");
   EXPECT_EQ(dataset.report.duplicates, 1);
   EXPECT_EQ(dataset.report.special_in_text, 1);
-  EXPECT_EQ(bare(dataset.report.notes[0]), "1 rows repeat an earlier example exactly: d.jsonl:3");
+  EXPECT_EQ(bare(dataset.report.notes[0]), "exact duplicates of an earlier row: 1 (d.jsonl:3)");
   EXPECT_EQ(bare(dataset.report.notes[1]),
-            "1 rows hold the spelling of a special token in their own text, which becomes that "
-            "token: d.jsonl:2");
+            "rows with the spelling of a special token in their own text, which becomes that "
+            "token: 1 (d.jsonl:2)");
 }
 
 TEST_F(DatasetTest, MixesFilesWithLimits) {
@@ -264,7 +275,7 @@ TEST_F(DatasetTest, MixesFilesWithLimits) {
   EXPECT_EQ(dataset.weights, (std::vector<double>{1.0, 2.0}));
   EXPECT_EQ(dataset.report.format, "mixed");
   EXPECT_EQ(bare(dataset.report.decision),
-            "text, from the key \"text\"; b.json: pair, from the keys \"completion\", \"prompt\"");
+            "text, from the key \"text\"; b.json: pair, from the keys \"prompt\", \"completion\"");
 }
 
 TEST_F(DatasetTest, RefusesOptionsThatMakeNoSense) {

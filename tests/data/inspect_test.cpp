@@ -67,8 +67,7 @@ TEST(Inspect, SaysTheTotalsThatMatter) {
             "format: text, from the key \"text\"\n"
             "rows: 1,200, examples: 1,190\n"
             "tokens: 2,000, scored: 500 (25.0 %), longest row: 90\n"
-            "truncated: 3\n"
-            "note: something\\nelse\n");
+            "something\\nelse\n");
   EXPECT_EQ(report_json(report)["truncated"], 3);
   EXPECT_TRUE(report_json(report)["sha256"].is_null());
 }

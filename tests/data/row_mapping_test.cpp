@@ -38,9 +38,9 @@ TEST(RowMapping, SaysWhatItTookARowFor) {
       decision_of(R"({"conversations": [{"from": "human", "value": "a"}]})"),
       R"(chat, from the key "conversations" as messages ("from" as role, "value" as content))");
   EXPECT_EQ(decision_of(R"({"prompt": "a", "completion": "b"})"),
-            R"(pair, from the keys "completion", "prompt")");
+            R"(pair, from the keys "prompt", "completion")");
   EXPECT_EQ(decision_of(R"({"question": "a", "answer": "b"})"),
-            R"(pair, from the keys "answer" as completion, "question" as prompt)");
+            R"(pair, from the keys "question" as prompt, "answer" as completion)");
   EXPECT_EQ(decision_of(R"({"text": "a", "id": 3})"), R"(text, from the key "text")");
 }
 
@@ -51,7 +51,7 @@ TEST(RowMapping, AFlattenedTextColumnDoesNotWin) {
 
 TEST(RowMapping, NamesTheRunnerUp) {
   EXPECT_EQ(decision_of(R"({"question": "a", "answer": "b", "text": "c"})"),
-            R"(pair, from the keys "answer" as completion, "question" as prompt; it could also be )"
+            R"(pair, from the keys "question" as prompt, "answer" as completion; it could also be )"
             R"(read as text (--set data.format=text))");
 }
 
@@ -69,7 +69,7 @@ TEST(RowMapping, FollowsTheFormatThatIsAskedFor) {
 TEST(RowMapping, MapsColumnsAsAsked) {
   const DataOptions options{.columns = Json::parse(R"({"prompt": "Q", "completion": "A"})")};
   EXPECT_EQ(decision_of(R"({"Q": "a", "A": "b"})", options),
-            R"(pair, from the keys "A" as completion, "Q" as prompt)");
+            R"(pair, from the keys "Q" as prompt, "A" as completion)");
 }
 
 TEST(RowMapping, SuggestsAnotherLetterCaseAndDoesNotTakeIt) {

@@ -15,7 +15,8 @@ struct FormattedSource {
   bool special_in_text = false;  ///< the row's own text holds the spelling of a special token
   bool tools_ignored = false;    ///< the row has tools, the template does not read them
   bool glued = false;            ///< no white space between prompt and completion
-  bool extra_bos = false;  ///< text began with the BOS that the tokenizer adds; one was taken away
+  bool extra_bos = false;        ///< text brought the BOS that the tokenizer adds; one was kept
+  bool without_bos = false;      ///< the tokenizer adds a BOS to text, the template writes none
 };
 
 /// Turns rows into ids and labels.
@@ -40,6 +41,7 @@ class PromptFormat {
                                  const std::string& name, const std::string& where) const;
   Encoding encode_text(const std::string& text, bool* extra_bos) const;
   void append_eos(FormattedRow& row) const;
+  bool starts_with_bos(const std::vector<int32_t>& ids) const;
   bool holds_special(const std::string& text) const;
 
   const DataOptions& options_;
@@ -49,6 +51,7 @@ class PromptFormat {
   std::string special_starts_;  // their first bytes
   bool knows_tools_ = false;
   bool reads_tools_ = false;
+  bool adds_bos_ = false;
 };
 
 }  // namespace peft
