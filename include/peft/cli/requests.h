@@ -1,0 +1,33 @@
+#pragma once
+
+#include "peft/util/json.h"
+
+namespace peft {
+
+/// The JSON that crosses from the front end to the engine: `peft_run(command, request)`. One object
+/// per command; every member is always there, null where the user said nothing. Paths are as the
+/// user wrote them, relative to the current directory.
+///
+/// train
+///   "config": {"model", "adapter", "data", "training"}: ResolvedConfig::values, every key present
+///   "origin": {"training.seed": "default", ...}: where each value came from
+///   "config_file": path, "device": "auto"|"cpu"|"cuda"|"cuda:N", "threads": N (0: the machine's),
+///   "overwrite": bool, "progress": bool, "terminal": bool (stderr is one), "version": "0.1.0"
+/// eval
+///   "model": dir|null, "adapter": dir|null, "data": [file, ...], "format": text,
+///   "max_length": N|null (null: the model's positions, at most the default of data.max_length),
+///   "train_on": text, "chat_template": text, "columns": {ours: the file's}, "limit": N|null,
+///   "compare": bool, "fail_if": text|null, "json": bool, "generate": N new tokens (0: off),
+///   "match": regular expression|null, "batch_tokens": N|null, "dtype", "device", "threads"
+/// generate
+///   "model", "adapter", "prompt": text|null, "messages": JSON|null, "input": file|null (exactly
+///   one of the three), "max_new_tokens": N, "temperature": number, "top_p": number, "seed": N,
+///   "json": bool, "stream": bool, "dtype", "device", "threads", "add_special": bool
+/// logits
+///   "model", "adapter", "tokens": file, "out": file, "dtype", "device", "threads"
+///
+/// At least one of "model" and "adapter" is given; the engine finds the base of an adapter whose
+/// "model" is null in its adapter_config.json.
+using Request = Json;
+
+}  // namespace peft

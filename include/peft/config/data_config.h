@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "peft/data/dataset.h"
+#include "peft/util/json.h"
+
+namespace peft {
+
+/// Options of a resolved `data` section (ResolvedConfig::values["data"]).
+DataOptions data_options(const Json& data);
+
+/// Files of `data.train` or `data.eval`, in any of its forms; none for null.
+std::vector<DataSource> data_sources(const Json& value);
+
+}  // namespace peft

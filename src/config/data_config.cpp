@@ -1,0 +1,43 @@
+#include "peft/config/data_config.h"
+
+namespace peft {
+namespace {
+
+DataSource data_source(const Json& value) {
+  DataSource source;
+  if (value.is_string()) {
+    source.path = value.get<std::string>();
+    return source;
+  }
+  source.path = value.at("path").get<std::string>();
+  source.weight = value.value("weight", 1.0);
+  if (value.contains("limit") && !value.at("limit").is_null()) {
+    source.limit = value.at("limit").get<int64_t>();
+  }
+  return source;
+}
+
+}  // namespace
+
+DataOptions data_options(const Json& data) {
+  return {.format = data.at("format").get<std::string>(),
+          .train_on = data.at("train_on").get<std::string>(),
+          .train_on_eos = data.at("train_on_eos").get<bool>(),
+          .max_length = data.at("max_length").get<int64_t>(),
+          .overflow = data.at("overflow").get<std::string>(),
+          .columns = data.at("columns")};
+}
+
+std::vector<DataSource> data_sources(const Json& value) {
+  std::vector<DataSource> sources;
+  if (value.is_array()) {
+    for (const Json& item : value) {
+      sources.push_back(data_source(item));
+    }
+  } else if (!value.is_null()) {
+    sources.push_back(data_source(value));
+  }
+  return sources;
+}
+
+}  // namespace peft
