@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <unordered_set>
 
 #include "peft/util/text.h"
 
@@ -17,12 +18,15 @@ namespace {
 /// and integers that silently became floating-point numbers.
 class StrictBuilder final : public nlohmann::json_sax<Json> {
  public:
+  /// `key_offsets` is null when nobody wants to know where the keys stand.
   StrictBuilder(const JsonLimits& limits, const std::vector<size_t>* key_offsets)
       : limits_(limits), key_offsets_(key_offsets) {}
 
   Json take() { return std::move(root_); }
   const std::string& problem() const { return problem_; }
   size_t problem_offset() const { return problem_offset_; }
+  /// Which key is at fault, counted in the order of the text.
+  std::optional<size_t> problem_key() const { return problem_key_; }
   std::vector<std::pair<std::string, size_t>>& pointers() { return pointers_; }
 
   bool null() override { return add(nullptr); }
@@ -44,14 +48,16 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
 
   bool key(string_t& name) override {
-    const size_t offset = key_count_ < key_offsets_->size() ? (*key_offsets_)[key_count_] : 0;
+    const size_t offset = key_offset();
     ++key_count_;
     if (!keys_.back().insert(name).second) {
-      problem_offset_ = offset;
+      problem_key_ = key_count_ - 1;
       return refuse(fmt::format("the key \"{}\" appears twice", escaped(name)));
     }
     key_ = name;
-    pointers_.emplace_back(pointer() + "/" + escape_pointer(name), offset);
+    if (key_offsets_ != nullptr) {
+      pointers_.emplace_back(pointer() + "/" + escape_pointer(name), offset);
+    }
     return true;
   }
 
@@ -64,6 +70,13 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   }
 
  private:
+  /// Where the key just read stands, if that is wanted.
+  size_t key_offset() const {
+    return key_offsets_ != nullptr && key_count_ < key_offsets_->size()
+               ? (*key_offsets_)[key_count_]
+               : 0;
+  }
+
   static std::string escape_pointer(const std::string& name) {
     std::string text;
     for (const char c : name) {
@@ -97,7 +110,11 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
       top.push_back(std::move(value));
       return &top.back();
     }
-    return &(top[key_] = std::move(value));
+    // Appended without looking for the key once more: `key` has seen that it is new, and an ordered
+    // object searches from its beginning.
+    auto& members = top.get_ref<Json::object_t&>();
+    members.emplace_back(std::move(key_), std::move(value));
+    return &members.back().second;
   }
   template <class T>
   bool add(T&& value) {
@@ -109,7 +126,7 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
       return refuse(fmt::format("nested deeper than {} levels", limits_.depth));
     }
     std::string part;
-    if (!stack_.empty()) {
+    if (key_offsets_ != nullptr && !stack_.empty()) {
       part = stack_.back()->is_array() ? "/" + std::to_string(stack_.back()->size())
                                        : "/" + escape_pointer(key_);
     }
@@ -132,11 +149,12 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   size_t key_count_ = 0;
   Json root_;
   std::vector<Json*> stack_;
-  std::vector<std::set<std::string>> keys_;
+  std::vector<std::unordered_set<std::string>> keys_;  // of the open objects
   std::vector<std::string> path_;
   std::string key_;
   std::string problem_;
   size_t problem_offset_ = 0;
+  std::optional<size_t> problem_key_;
   std::vector<std::pair<std::string, size_t>> pointers_;
 };
 
@@ -177,8 +195,8 @@ Json parse_json(std::string_view text, const JsonLimits& limits, std::optional<J
                 JsonPositions* positions) {
   fault->reset();
   if (text.size() > limits.bytes) {
-    *fault = JsonFault{fmt::format("expected at most {} bytes, found {}", limits.bytes, text.size()),
-                       {1, 1}};
+    *fault = JsonFault{
+        fmt::format("expected at most {} bytes, found {}", limits.bytes, text.size()), {1, 1}};
     return nullptr;
   }
   if (text.starts_with("\xEF\xBB\xBF")) {
@@ -187,9 +205,11 @@ Json parse_json(std::string_view text, const JsonLimits& limits, std::optional<J
   }
   const std::vector<size_t> offsets =
       positions != nullptr ? key_offsets(text) : std::vector<size_t>{};
-  StrictBuilder builder(limits, &offsets);
+  StrictBuilder builder(limits, positions != nullptr ? &offsets : nullptr);
   if (!Json::sax_parse(text.begin(), text.end(), &builder)) {
-    *fault = JsonFault{builder.problem(), position_of(text, builder.problem_offset())};
+    const size_t offset = builder.problem_key() ? key_offsets(text).at(*builder.problem_key())
+                                                : builder.problem_offset();
+    *fault = JsonFault{builder.problem(), position_of(text, offset)};
     return nullptr;
   }
   if (positions != nullptr) {
