@@ -1,0 +1,178 @@
+#include "bpe.h"
+
+#include "aligned_text.h"
+#include "byte_level.h"
+#include "peft/util/error.h"
+#include "peft/util/text.h"
+
+namespace peft {
+namespace {
+
+using Reader = JsonReader<ModelError>;
+
+/// An option that this engine knows only switched off.
+void require_empty(Reader& reader, const std::string& key) {
+  std::string value;
+  reader.read(key, value);
+  check<ModelError>(value.empty(), "{}: {}: \"{}\" is not supported", reader.where(), key,
+                    escaped(value));
+}
+
+}  // namespace
+
+BytePairModel::BytePairModel(const Json& model, bool byte_level, const std::string& where)
+    : byte_level_(byte_level) {
+  Reader reader(model, where);
+  std::string unknown;
+  double dropout = 0.0;
+  reader.ignore({"type", "vocab", "merges"});
+  reader.read("dropout", dropout);
+  reader.read("unk_token", unknown);
+  reader.read("fuse_unk", fuse_unknown_);
+  reader.read("byte_fallback", byte_fallback_);
+  reader.read("ignore_merges", ignore_merges_);
+  require_empty(reader, "continuing_subword_prefix");
+  require_empty(reader, "end_of_word_suffix");
+  reader.finish();
+  check<ModelError>(dropout == 0.0, "{}: dropout: {} is not supported", where, dropout);
+  check<ModelError>(reader.has("vocab") && reader.has("merges"),
+                    "{}: expected \"vocab\" and \"merges\"", where);
+  read_vocabulary(model.at("vocab"), where + ".vocab");
+  read_merges(model.at("merges"), where + ".merges");
+  index_bytes(where + ".vocab");
+  if (!unknown.empty()) {
+    unknown_ = vocabulary_.find(unknown);
+    check<ModelError>(unknown_.has_value(), "{}: unk_token: \"{}\" is not in the vocabulary", where,
+                      escaped(unknown));
+  }
+}
+
+void BytePairModel::read_vocabulary(const Json& vocabulary, const std::string& where) {
+  check<ModelError>(vocabulary.is_object(), "{}: expected an object, found {}", where,
+                    json_kind(vocabulary));
+  vocabulary_.reserve(vocabulary.size(), 8 * vocabulary.size());
+  const bool whole_words = ignore_merges_ && byte_level_;
+  if (whole_words) {
+    words_.reserve(vocabulary.size(), 8 * vocabulary.size());
+  }
+  for (const auto& [token, id] : vocabulary.get_ref<const Json::object_t&>()) {
+    check<ModelError>(id.is_number_integer(), "{}: \"{}\": expected an id, found {}", where,
+                      escaped(token), json_excerpt(id));
+    vocabulary_.add(token, id.get<int64_t>(), where);
+    if (whole_words) {
+      if (const std::optional<std::string> bytes = bytes_of_spelling(token)) {
+        words_.insert(*bytes, id.get<int32_t>());
+      }
+    }
+  }
+}
+
+void BytePairModel::read_merges(const Json& merges, const std::string& where) {
+  check<ModelError>(merges.is_array(), "{}: expected a list, found {}", where, json_kind(merges));
+  merges_.reserve(merges.size());
+  uint32_t rank = 0;
+  for (const Json& merge : merges) {
+    if (merge.is_string()) {
+      const auto& pair = merge.get_ref<const std::string&>();
+      const size_t space = pair.find(' ');
+      check<ModelError>(
+          space != std::string::npos && pair.find(' ', space + 1) == std::string::npos,
+          "{}[{}]: expected two tokens with a space between, found {}", where, rank,
+          json_excerpt(merge));
+      add_merge(std::string_view(pair).substr(0, space), std::string_view(pair).substr(space + 1),
+                rank, where);
+    } else {
+      check<ModelError>(
+          merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string(),
+          "{}[{}]: expected a pair of tokens, found {}", where, rank, json_excerpt(merge));
+      add_merge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(),
+                rank, where);
+    }
+    ++rank;
+  }
+}
+
+void BytePairModel::add_merge(std::string_view left, std::string_view right, uint32_t rank,
+                              const std::string& where) {
+  const auto id_of = [&](std::string_view token) {
+    const std::optional<int32_t> id = vocabulary_.find(token);
+    check<ModelError>(id.has_value(), "{}[{}]: \"{}\" is not in the vocabulary", where, rank,
+                      escaped(token));
+    return *id;
+  };
+  std::string both;
+  both.reserve(left.size() + right.size());
+  both.append(left).append(right);
+  merges_.insert(id_of(left), id_of(right), {rank, id_of(both)});
+}
+
+void BytePairModel::index_bytes(const std::string& where) {
+  if (!byte_level_ && !byte_fallback_) {
+    return;
+  }
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const std::string token = byte_level_
+                                  ? std::string(spelling_of_byte(static_cast<uint8_t>(byte)))
+                                  : fmt::format("<0x{:02X}>", byte);
+    const std::optional<int32_t> id = vocabulary_.find(token);
+    // Some vocabularies leave out the bytes that no UTF-8 text has.
+    const bool occurs = byte < 0xC0 || (byte > 0xC1 && byte < 0xF5);
+    check<ModelError>(id.has_value() || !occurs, "{}: the token \"{}\" of byte {} is missing",
+                      where, escaped(token), byte);
+    byte_ids_[byte] = id.value_or(0);
+  }
+}
+
+void BytePairModel::encode(std::string_view word, std::vector<Symbol>& symbols) const {
+  if (ignore_merges_) {
+    const std::optional<int32_t> id = byte_level_ ? words_.find(word) : vocabulary_.find(word);
+    if (id) {
+      symbols.push_back({*id, static_cast<uint32_t>(word.size())});
+      return;
+    }
+  }
+  const size_t begin = symbols.size();
+  if (byte_level_) {
+    split_bytes(word, symbols);
+  } else {
+    split_characters(word, symbols);
+  }
+  merge_symbols(merges_, symbols, begin);
+}
+
+void BytePairModel::split_bytes(std::string_view word, std::vector<Symbol>& symbols) const {
+  for (const char byte : word) {
+    symbols.push_back({byte_ids_[static_cast<uint8_t>(byte)], 1});
+  }
+}
+
+bool BytePairModel::append_byte_tokens(std::string_view character,
+                                       std::vector<Symbol>& symbols) const {
+  if (!byte_fallback_) {
+    return false;
+  }
+  split_bytes(character, symbols);
+  return true;
+}
+
+void BytePairModel::split_characters(std::string_view word, std::vector<Symbol>& symbols) const {
+  bool after_unknown = false;
+  for (size_t at = 0; at < word.size();) {
+    const std::string_view character = word.substr(at, utf8_length(word[at]));
+    const auto length = static_cast<uint32_t>(character.size());
+    at += character.size();
+    if (const std::optional<int32_t> id = vocabulary_.find(character)) {
+      symbols.push_back({*id, length});
+      after_unknown = false;
+    } else if (!append_byte_tokens(character, symbols) && unknown_) {
+      if (after_unknown && fuse_unknown_) {
+        symbols.back().length += length;
+      } else {
+        symbols.push_back({*unknown_, length});
+      }
+      after_unknown = true;
+    }
+  }
+}
+
+}  // namespace peft

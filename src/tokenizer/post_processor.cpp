@@ -1,0 +1,189 @@
+#include "post_processor.h"
+
+#include <algorithm>
+
+#include "vocabulary.h"
+
+namespace peft {
+namespace {
+
+using Reader = JsonReader<ModelError>;
+
+/// Takes the white space at the ends of byte-level tokens out of their offsets.
+class TrimOffsets final : public PostProcessor {
+ public:
+  explicit TrimOffsets(bool add_prefix_space) : add_prefix_space_(add_prefix_space) {}
+
+  void process(std::vector<FoundToken>& tokens, const std::vector<Margins>& margins,
+               bool /*add_special_tokens*/) const override {
+    for (size_t i = 0; i < tokens.size() && i < margins.size(); ++i) {
+      FoundToken& token = tokens[i];
+      int64_t leading = margins[i].leading;
+      const int64_t trailing = margins[i].trailing;
+      const bool first = i == 0 || token.begin == 0;
+      if (first && add_prefix_space_ && leading == 1) {
+        leading = 0;  // this space is the one that was added
+      }
+      token.begin = std::min(token.begin + leading, token.end);
+      if (token.end >= trailing) {
+        token.end = std::max(token.end - trailing, token.begin);
+      }
+    }
+  }
+
+  bool reads_margins() const override { return true; }
+
+ private:
+  bool add_prefix_space_;
+};
+
+/// Does nothing: a byte-level post-processor that leaves offsets alone.
+class KeepTokens final : public PostProcessor {
+ public:
+  void process(std::vector<FoundToken>&, const std::vector<Margins>&, bool) const override {}
+};
+
+/// Puts special tokens around the text.
+class Template final : public PostProcessor {
+ public:
+  Template(std::vector<int32_t> before, std::vector<int32_t> behind)
+      : before_(std::move(before)), behind_(std::move(behind)) {}
+
+  void process(std::vector<FoundToken>& tokens, const std::vector<Margins>& /*margins*/,
+               bool add_special_tokens) const override {
+    if (!add_special_tokens) {
+      return;
+    }
+    std::vector<FoundToken> all;
+    all.reserve(before_.size() + tokens.size() + behind_.size());
+    for (const int32_t id : before_) {
+      all.push_back({id, 0, 0});
+    }
+    all.insert(all.end(), tokens.begin(), tokens.end());
+    for (const int32_t id : behind_) {
+      all.push_back({id, 0, 0});
+    }
+    tokens = std::move(all);
+  }
+
+ private:
+  std::vector<int32_t> before_;
+  std::vector<int32_t> behind_;
+};
+
+class SequencePostProcessor final : public PostProcessor {
+ public:
+  explicit SequencePostProcessor(std::vector<std::unique_ptr<PostProcessor>> parts)
+      : parts_(std::move(parts)) {}
+
+  void process(std::vector<FoundToken>& tokens, const std::vector<Margins>& margins,
+               bool add_special_tokens) const override {
+    for (const auto& part : parts_) {
+      part->process(tokens, margins, add_special_tokens);
+    }
+  }
+
+  bool reads_margins() const override {
+    return std::any_of(parts_.begin(), parts_.end(),
+                       [](const auto& part) { return part->reads_margins(); });
+  }
+
+ private:
+  std::vector<std::unique_ptr<PostProcessor>> parts_;
+};
+
+std::vector<int32_t> read_ids(const Json& special_tokens, const std::string& name,
+                              const std::string& where) {
+  check<ModelError>(special_tokens.is_object() && special_tokens.contains(name),
+                    "{}: \"{}\" is not among its special_tokens", where, name);
+  Reader reader(special_tokens.at(name), where + ".special_tokens." + name);
+  std::vector<int32_t> ids;
+  reader.require("ids", ids);
+  reader.ignore({"id", "tokens"});
+  reader.finish();
+  for (const int32_t id : ids) {
+    check<ModelError>(id >= 0 && id < kLargestVocabulary, "{}: the id {} is out of range",
+                      reader.where(), id);
+  }
+  return ids;
+}
+
+std::unique_ptr<PostProcessor> read_template(Reader& reader) {
+  std::vector<Json> pieces;
+  Json special_tokens;
+  reader.require("single", pieces);
+  reader.require("special_tokens", special_tokens);
+  reader.ignore({"pair"});
+  std::vector<int32_t> sides[2];
+  size_t sequences = 0;
+  for (const Json& piece : pieces) {
+    check<ModelError>(piece.is_object() && piece.size() == 1 && piece.begin()->is_object(),
+                      "{}: single: expected a piece of a template, found {}", reader.where(),
+                      json_excerpt(piece));
+    Reader content(*piece.begin(), reader.where() + ".single");
+    std::string id;
+    content.require("id", id);
+    if (piece.begin().key() == "Sequence") {
+      ++sequences;
+      check<ModelError>(sequences == 1 && id == "A",
+                        "{}: single: expected the sequence A exactly once", reader.where());
+    } else {
+      check<ModelError>(piece.begin().key() == "SpecialToken",
+                        "{}: single: unknown kind of piece \"{}\"", reader.where(),
+                        piece.begin().key());
+      const std::vector<int32_t> ids = read_ids(special_tokens, id, reader.where());
+      sides[sequences].insert(sides[sequences].end(), ids.begin(), ids.end());
+    }
+  }
+  check<ModelError>(sequences == 1, "{}: single: expected the sequence A exactly once",
+                    reader.where());
+  return std::make_unique<Template>(sides[0], sides[1]);
+}
+
+std::unique_ptr<PostProcessor> read_sequence(Reader& reader) {
+  std::vector<Json> list;
+  reader.require("processors", list);
+  std::vector<std::unique_ptr<PostProcessor>> parts;
+  for (size_t i = 0; i < list.size(); ++i) {
+    parts.push_back(
+        read_post_processor(list[i], fmt::format("{}.processors[{}]", reader.where(), i)));
+    check<ModelError>(i == 0 || !parts.back()->reads_margins(),
+                      "{}: a ByteLevel that is not the first post-processor is not supported",
+                      reader.where());
+  }
+  return std::make_unique<SequencePostProcessor>(std::move(parts));
+}
+
+std::unique_ptr<PostProcessor> read_by_type(const std::string& type, Reader& reader) {
+  if (type == "Sequence") {
+    return read_sequence(reader);
+  }
+  if (type == "TemplateProcessing") {
+    return read_template(reader);
+  }
+  if (type == "ByteLevel") {
+    bool add_prefix_space = true;
+    bool trim_offsets = true;
+    reader.read("add_prefix_space", add_prefix_space);
+    reader.read("trim_offsets", trim_offsets);
+    reader.ignore({"use_regex"});
+    if (trim_offsets) {
+      return std::make_unique<TrimOffsets>(add_prefix_space);
+    }
+    return std::make_unique<KeepTokens>();
+  }
+  fail<ModelError>("{}: the post-processor \"{}\" is not supported", reader.where(), type);
+}
+
+}  // namespace
+
+std::unique_ptr<PostProcessor> read_post_processor(const Json& json, const std::string& where) {
+  Reader reader(json, where);
+  std::string type;
+  reader.require("type", type);
+  std::unique_ptr<PostProcessor> processor = read_by_type(type, reader);
+  reader.finish();
+  return processor;
+}
+
+}  // namespace peft

@@ -1,0 +1,249 @@
+#include "tokenizer_json.h"
+
+#include <algorithm>
+
+#include "bpe.h"
+#include "code_points.h"
+#include "decoder.h"
+#include "normalizer.h"
+#include "peft/util/error.h"
+#include "peft/util/text.h"
+#include "post_processor.h"
+#include "pre_tokenizer.h"
+
+namespace peft {
+namespace {
+
+using Reader = JsonReader<ModelError>;
+
+constexpr size_t kLargestFile = size_t{256} << 20;
+
+/// White space and its stand-in at both ends of a token, in characters.
+Margins margins_of(std::string_view token) {
+  const std::u32string characters = [&] {
+    std::u32string all;
+    for (size_t at = 0; at < token.size();) {
+      all += next_code_point(token, at);
+    }
+    return all;
+  }();
+  const auto inner = [](char32_t c) { return c != U'Ġ' && !is_whitespace(c); };
+  const auto first = std::find_if(characters.begin(), characters.end(), inner);
+  const auto last = std::find_if(characters.rbegin(), characters.rend(), inner);
+  return {first - characters.begin(), last - characters.rbegin()};
+}
+
+/// Normaliser, added tokens, pre-tokenizer, model, post-processor and decoder in a row.
+class JsonTokenizer final : public Tokenizer {
+ public:
+  JsonTokenizer(const Json& json, const TokenizerConfig& config, const std::string& where);
+
+  Encoding encode(std::string_view text, bool add_special_tokens) const override;
+  std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const override;
+  std::string token(int32_t id) const override;
+  std::optional<int32_t> id(std::string_view token) const override;
+  int64_t vocabulary_size() const override;
+  bool is_special(int32_t id) const override { return added_.is_special(id); }
+
+ private:
+  /// A text on its way through the stages.
+  struct Work {
+    std::string_view text;
+    CodePointCounter counter;
+    std::vector<FoundToken> tokens;
+    std::vector<Margins> margins;
+    std::vector<ByteRange> words;
+    std::vector<Symbol> symbols;
+  };
+
+  void read_stages(const Json& json, const std::string& where);
+  void read_added_tokens(const Json& json, const TokenizerConfig& config, const std::string& where);
+  void encode_part(Work& work, const ByteRange& range) const;
+  void encode_words(Work& work, AlignedText& part) const;
+  void add_token(Work& work, int32_t id, const ByteRange& original,
+                 std::string_view spelling) const;
+
+  std::unique_ptr<Normalizer> normalizer_;
+  std::unique_ptr<PreTokenizer> pre_tokenizer_;
+  std::unique_ptr<PostProcessor> post_processor_;
+  std::unique_ptr<TokenDecoder> decoder_;
+  std::unique_ptr<BytePairModel> model_;
+  AddedTokens added_;
+  bool reads_margins_ = false;
+};
+
+JsonTokenizer::JsonTokenizer(const Json& json, const TokenizerConfig& config,
+                             const std::string& where) {
+  read_stages(json, where);
+  read_added_tokens(json, config, where + ": added_tokens");
+  special_ = special_tokens(config, [this](std::string_view token) { return id(token); });
+}
+
+void JsonTokenizer::read_stages(const Json& json, const std::string& where) {
+  Reader reader(json, where);
+  reader.ignore({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+                 "post_processor", "decoder", "model"});
+  reader.finish();
+  if (reader.has("normalizer")) {
+    normalizer_ = read_normalizer(json.at("normalizer"), where + ": normalizer");
+  }
+  if (reader.has("pre_tokenizer")) {
+    pre_tokenizer_ = read_pre_tokenizer(json.at("pre_tokenizer"), where + ": pre_tokenizer");
+  }
+  if (reader.has("post_processor")) {
+    post_processor_ = read_post_processor(json.at("post_processor"), where + ": post_processor");
+    reads_margins_ = post_processor_->reads_margins();
+  }
+  if (reader.has("decoder")) {
+    decoder_ = read_decoder(json.at("decoder"), where + ": decoder");
+  }
+  check<ModelError>(reader.has("model") && json.at("model").is_object(),
+                    "{}: model: expected an object", where);
+  const Json& model = json.at("model");
+  // Files from before the types were written hold byte-pair models.
+  const auto type = model.find("type");
+  check<ModelError>(type == model.end() || *type == "BPE",
+                    "{}: model: the type {} is not supported", where,
+                    type == model.end() ? "" : json_excerpt(*type));
+  model_ = std::make_unique<BytePairModel>(
+      model, pre_tokenizer_ != nullptr && pre_tokenizer_->byte_level(), where + ": model");
+}
+
+void JsonTokenizer::read_added_tokens(const Json& json, const TokenizerConfig& config,
+                                      const std::string& where) {
+  std::vector<AddedToken> tokens;
+  const auto list = json.find("added_tokens");
+  if (list != json.end() && !list->is_null()) {
+    check<ModelError>(list->is_array(), "{}: expected a list, found {}", where, json_kind(*list));
+    for (size_t i = 0; i < list->size(); ++i) {
+      tokens.push_back(read_added_token((*list)[i], std::nullopt, fmt::format("{}[{}]", where, i)));
+    }
+  }
+  const Vocabulary& vocabulary = model_->vocabulary();
+  tokens = with_config(std::move(tokens), config,
+                       [&](std::string_view token) { return vocabulary.find(token); });
+  for (const AddedToken& token : tokens) {
+    const std::optional<int32_t> id = vocabulary.find(token.content);
+    check<ModelError>(!id || *id == token.id, "{}: \"{}\" has the id {}, but {} in the vocabulary",
+                      where, escaped(token.content), token.id, id.value_or(0));
+    check<ModelError>(id || !vocabulary.has(token.id),
+                      "{}: the id {} of \"{}\" is that of \"{}\" in the vocabulary", where,
+                      token.id, escaped(token.content),
+                      vocabulary.has(token.id) ? escaped(vocabulary.token(token.id)) : "");
+  }
+  added_ = AddedTokens(std::move(tokens), normalizer_.get(), where);
+}
+
+Encoding JsonTokenizer::encode(std::string_view text, bool add_special_tokens) const {
+  check<DataError>(is_utf8(text), "a text to tokenize is not valid UTF-8");
+  check<DataError>(text.size() < UINT32_MAX, "a text of {} bytes is too long to tokenize",
+                   text.size());
+  Work work{text, CodePointCounter(text), {}, {}, {}, {}};
+  work.tokens.reserve(text.size() / 4 + 8);
+  for (const AddedTokenMatch& part : added_.split(text, /*normalized=*/false)) {
+    if (part.id) {
+      add_token(work, *part.id, part.range, text.substr(part.range.begin, part.range.size()));
+    } else {
+      encode_part(work, part.range);
+    }
+  }
+  if (post_processor_ != nullptr) {
+    post_processor_->process(work.tokens, work.margins, add_special_tokens);
+  }
+  Encoding encoding;
+  encoding.ids.reserve(work.tokens.size());
+  encoding.offsets.reserve(work.tokens.size());
+  for (const FoundToken& token : work.tokens) {
+    encoding.ids.push_back(token.id);
+    encoding.offsets.emplace_back(token.begin, token.end);
+  }
+  return encoding;
+}
+
+void JsonTokenizer::encode_part(Work& work, const ByteRange& range) const {
+  AlignedText part(work.text.substr(range.begin, range.size()), range.begin);
+  if (normalizer_ != nullptr) {
+    normalizer_->normalize(part);
+  }
+  const std::vector<AddedTokenMatch> pieces = added_.split(part.text(), /*normalized=*/true);
+  if (pieces.size() == 1 && !pieces[0].id) {
+    encode_words(work, part);
+    return;
+  }
+  for (const AddedTokenMatch& piece : pieces) {
+    AlignedText slice = part.slice(piece.range);
+    if (piece.id) {
+      add_token(work, *piece.id, part.original(piece.range), slice.text());
+    } else {
+      encode_words(work, slice);
+    }
+  }
+}
+
+void JsonTokenizer::encode_words(Work& work, AlignedText& part) const {
+  work.words.assign(1, {0, part.text().size()});
+  if (pre_tokenizer_ != nullptr) {
+    pre_tokenizer_->split(part, work.words);
+  }
+  for (const ByteRange& word : work.words) {
+    work.symbols.clear();
+    model_->encode(std::string_view(part.text()).substr(word.begin, word.size()), work.symbols);
+    size_t at = word.begin;
+    for (const Symbol& symbol : work.symbols) {
+      add_token(work, symbol.id, part.original({at, at + symbol.length}),
+                model_->vocabulary().token(symbol.id));
+      at += symbol.length;
+    }
+  }
+}
+
+void JsonTokenizer::add_token(Work& work, int32_t id, const ByteRange& original,
+                              std::string_view spelling) const {
+  const int64_t begin = work.counter.before(original.begin);
+  work.tokens.push_back({id, begin, work.counter.before(original.end)});
+  if (reads_margins_) {
+    work.margins.push_back(margins_of(spelling));
+  }
+}
+
+std::string JsonTokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
+  std::vector<std::string> tokens;
+  tokens.reserve(ids.size());
+  for (const int32_t id : ids) {
+    if (const AddedToken* const added = added_.find(id)) {
+      if (!added->special || !skip_special_tokens) {
+        tokens.push_back(added->content);
+      }
+    } else if (model_->vocabulary().has(id)) {
+      tokens.push_back(model_->vocabulary().token(id));
+    }
+  }
+  return decoder_ != nullptr ? join(decoder_->decode(std::move(tokens)), "") : join(tokens, " ");
+}
+
+std::string JsonTokenizer::token(int32_t id) const {
+  if (const AddedToken* const added = added_.find(id)) {
+    return added->content;
+  }
+  check<DataError>(model_->vocabulary().has(id), "the tokenizer has no token with the id {}", id);
+  return model_->vocabulary().token(id);
+}
+
+std::optional<int32_t> JsonTokenizer::id(std::string_view token) const {
+  const std::optional<int32_t> added = added_.id(token);
+  return added ? added : model_->vocabulary().find(token);
+}
+
+int64_t JsonTokenizer::vocabulary_size() const {
+  return std::max(model_->vocabulary().end(), added_.end());
+}
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& file,
+                                               const TokenizerConfig& config) {
+  const Json json = read_json<ModelError>(file, {kLargestFile, 64});
+  return std::make_unique<JsonTokenizer>(json, config, file.string());
+}
+
+}  // namespace peft
