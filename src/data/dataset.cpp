@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
 #include "peft/data/data_tally.h"
 #include "peft/data/prompt_format.h"
 #include "peft/data/stop_tokens.h"
+#include "peft/util/sha256.h"
 #include "peft/util/text.h"
 
 namespace peft {
@@ -52,6 +54,7 @@ class DatasetBuilder {
                       "{}: weight: expected a number above 0 and up to 1000, found {}", name_,
                       source.weight);
     const std::string text = read_text<DataError>(source.path, std::numeric_limits<size_t>::max());
+    hash_.update(std::as_bytes(std::span(text)));
     RowReader reader(text, name_);
     if (reader.had_byte_order_mark()) {
       report().notes.push_back(fmt::format("{}: the byte-order mark was passed over", name_));
@@ -78,6 +81,7 @@ class DatasetBuilder {
     report().examples = static_cast<int64_t>(dataset_.examples.size());
     check_tally(tally_, report(), options_, file_names());
     describe_tally(tally_, options_, report());
+    report().sha256 = hash_.finish();
     return std::move(dataset_);
   }
 
@@ -233,6 +237,7 @@ class DatasetBuilder {
   PromptFormat format_;
   Dataset dataset_;
   DataTally tally_;
+  Sha256 hash_;       // of the files' bytes, one after the other
   std::string name_;  // of the file at hand
   int64_t line_ = 0;  // of the row at hand
   bool in_chat_ = false;

@@ -235,6 +235,11 @@ TEST_F(DatasetTest, ReportsATemplateWithoutBos) {
                    "writes none: all 2"}));
 }
 
+TEST_F(DatasetTest, HashesTheBytesOfItsFiles) {
+  EXPECT_EQ(load("{\"text\": \"abc\"}\n").report.sha256,
+            "b3b44c015f2cfd9f6727c04576599da0309a65ffc71323b91e87b469177983c2");
+}
+
 TEST_F(DatasetTest, ShowsTheFirstPlacesOnly) {
   const Dataset dataset = load(repeated("{\"text\": \"ab\"}\n", 13));
   EXPECT_EQ(bare(dataset.report.notes[0]),

@@ -27,7 +27,7 @@ struct DataOptions {
 struct DataSource {
   std::filesystem::path path;
   double weight = 1.0;
-  std::optional<int64_t> limit;
+  std::optional<int64_t> limit = std::nullopt;
 };
 
 /// What happened to the rows, for the run's record and for refusals.
