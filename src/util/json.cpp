@@ -34,7 +34,7 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   bool number_integer(number_integer_t value) override { return add(value); }
   bool number_unsigned(number_unsigned_t value) override { return add(value); }
   bool number_float(number_float_t value, const string_t& text) override {
-    if (text.find_first_of(".eE") == std::string::npos) {
+    if (!limits_.huge_integers && text.find_first_of(".eE") == std::string::npos) {
       return refuse(fmt::format("the integer {} is out of range", text));
     }
     return add(value);

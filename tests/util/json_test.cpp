@@ -39,6 +39,16 @@ TEST(Json, RefusesWhatIsNotStrictJson) {
   EXPECT_NE(fault_of("[\"\xFF\"]"), "");
 }
 
+TEST(Json, LetsHugeIntegersPassWhereTheyAreExpected) {
+  const Json json =
+      parse_json<ModelError>("[1000000000000000019884624838656]", "x.json", {.huge_integers = true});
+  EXPECT_EQ(json[0].get<double>(), 1e30);
+}
+
+TEST(Json, PlacesADuplicateKeyWithoutBeingAskedForPositions) {
+  EXPECT_EQ(fault_of("{\n  \"a\": 1,\n  \"a\": 2\n}"), "3:3: the key \"a\" appears twice");
+}
+
 TEST(Json, SurvivesADepthBomb) {
   EXPECT_EQ(fault_of(std::string(1'000'000, '['), {.bytes = 2'000'000, .depth = 64}),
             "1:1: nested deeper than 64 levels");

@@ -21,6 +21,9 @@ using Json = nlohmann::ordered_json;
 struct JsonLimits {
   size_t bytes = size_t{1} << 20;
   int depth = 64;
+  /// Lets integers beyond 64 bits pass as floating-point numbers instead of refusing them:
+  /// transformers writes 10^30 for "no limit".
+  bool huge_integers = false;
 };
 
 /// Where a key or a value stands in its file, by JSON pointer ("/training/learning_rate").
@@ -119,8 +122,10 @@ class JsonReader {
   /// Throws for the first member that nobody asked for.
   void finish() const {
     for (const auto& [key, value] : object_.items()) {
-      check<E>(known_.count(key) > 0, "{}: unknown key \"{}\"{}", where_, key,
-               suggestion(key, {known_.begin(), known_.end()}));
+      if (known_.count(key) == 0) {
+        fail<E>("{}: unknown key \"{}\"{}", where_, key,
+                suggestion(key, {known_.begin(), known_.end()}));
+      }
     }
   }
 
@@ -166,7 +171,9 @@ class JsonReader {
     }
   }
   void expect(bool ok, const Json& json, const std::string& key, std::string_view kind) const {
-    check<E>(ok, "{}: {}: expected {}, found {}", where_, key, kind, json_excerpt(json));
+    if (!ok) {
+      fail<E>("{}: {}: expected {}, found {}", where_, key, kind, json_excerpt(json));
+    }
   }
   static std::string suggestion(const std::string& word, const std::vector<std::string>& words);
 
