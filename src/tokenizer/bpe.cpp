@@ -18,6 +18,22 @@ void require_empty(Reader& reader, const std::string& key) {
                     escaped(value));
 }
 
+/// The two tokens of a merge, written "a b" or ["a", "b"]; empty when it is neither.
+std::pair<std::string_view, std::string_view> pair_of(const Json& merge) {
+  if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+    return {merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>()};
+  }
+  if (!merge.is_string()) {
+    return {};
+  }
+  const std::string_view both = merge.get_ref<const std::string&>();
+  const size_t space = both.find(' ');
+  if (space == std::string_view::npos || both.find(' ', space + 1) != std::string_view::npos) {
+    return {};
+  }
+  return {both.substr(0, space), both.substr(space + 1)};
+}
+
 }  // namespace
 
 BytePairModel::BytePairModel(const Json& model, bool byte_level, const std::string& where)
@@ -56,8 +72,10 @@ void BytePairModel::read_vocabulary(const Json& vocabulary, const std::string& w
     words_.reserve(vocabulary.size(), 8 * vocabulary.size());
   }
   for (const auto& [token, id] : vocabulary.get_ref<const Json::object_t&>()) {
-    check<ModelError>(id.is_number_integer(), "{}: \"{}\": expected an id, found {}", where,
-                      escaped(token), json_excerpt(id));
+    if (!id.is_number_integer()) {
+      fail<ModelError>("{}: \"{}\": expected an id, found {}", where, escaped(token),
+                       json_excerpt(id));
+    }
     vocabulary_.add(token, id.get<int64_t>(), where);
     if (whole_words) {
       if (const std::optional<std::string> bytes = bytes_of_spelling(token)) {
@@ -72,22 +90,11 @@ void BytePairModel::read_merges(const Json& merges, const std::string& where) {
   merges_.reserve(merges.size());
   uint32_t rank = 0;
   for (const Json& merge : merges) {
-    if (merge.is_string()) {
-      const auto& pair = merge.get_ref<const std::string&>();
-      const size_t space = pair.find(' ');
-      check<ModelError>(
-          space != std::string::npos && pair.find(' ', space + 1) == std::string::npos,
-          "{}[{}]: expected two tokens with a space between, found {}", where, rank,
-          json_excerpt(merge));
-      add_merge(std::string_view(pair).substr(0, space), std::string_view(pair).substr(space + 1),
-                rank, where);
-    } else {
-      check<ModelError>(
-          merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string(),
-          "{}[{}]: expected a pair of tokens, found {}", where, rank, json_excerpt(merge));
-      add_merge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(),
-                rank, where);
+    const auto [left, right] = pair_of(merge);
+    if (left.empty()) {
+      fail<ModelError>("{}[{}]: expected two tokens, found {}", where, rank, json_excerpt(merge));
     }
+    add_merge(left, right, rank, where);
     ++rank;
   }
 }
@@ -96,8 +103,9 @@ void BytePairModel::add_merge(std::string_view left, std::string_view right, uin
                               const std::string& where) {
   const auto id_of = [&](std::string_view token) {
     const std::optional<int32_t> id = vocabulary_.find(token);
-    check<ModelError>(id.has_value(), "{}[{}]: \"{}\" is not in the vocabulary", where, rank,
-                      escaped(token));
+    if (!id) {
+      fail<ModelError>("{}[{}]: \"{}\" is not in the vocabulary", where, rank, escaped(token));
+    }
     return *id;
   };
   std::string both;
@@ -107,13 +115,18 @@ void BytePairModel::add_merge(std::string_view left, std::string_view right, uin
 }
 
 void BytePairModel::index_bytes(const std::string& where) {
+  const auto token_of = [this](unsigned byte) {
+    return byte_level_ ? std::string(spelling_of_byte(static_cast<uint8_t>(byte)))
+                       : fmt::format("<0x{:02X}>", byte);
+  };
+  // Small vocabularies ask for byte fallback and have no byte tokens: every strange character is
+  // then unknown.
+  byte_fallback_ = byte_fallback_ && !byte_level_ && vocabulary_.find(token_of(0)).has_value();
   if (!byte_level_ && !byte_fallback_) {
     return;
   }
   for (unsigned byte = 0; byte < 256; ++byte) {
-    const std::string token = byte_level_
-                                  ? std::string(spelling_of_byte(static_cast<uint8_t>(byte)))
-                                  : fmt::format("<0x{:02X}>", byte);
+    const std::string token = token_of(byte);
     const std::optional<int32_t> id = vocabulary_.find(token);
     // Some vocabularies leave out the bytes that no UTF-8 text has.
     const bool occurs = byte < 0xC0 || (byte > 0xC1 && byte < 0xF5);

@@ -10,7 +10,8 @@
 namespace peft {
 namespace {
 
-constexpr size_t kLargestConfig = size_t{16} << 20;  // with a list of added tokens in it
+/// A config may hold a list of added tokens, and "no limit" as an integer of any size.
+constexpr JsonLimits kLimits{.bytes = size_t{16} << 20, .depth = 64, .huge_integers = true};
 
 /// A special token is a text, or an object that holds it as "content".
 std::string read_token(const Json& value, const std::string& where) {
@@ -61,7 +62,7 @@ int64_t parse_id(const std::string& text, const std::string& where) {
 
 void read_config_file(const std::filesystem::path& file, TokenizerConfig& config) {
   const std::string where = file.string();
-  const Json json = read_json<ModelError>(file, {kLargestConfig, 64});
+  const Json json = read_json<ModelError>(file, kLimits);
   JsonReader<ModelError> reader(json, where);
   read_names(json, where, config);
   const auto read_flag = [&](const char* key, std::optional<bool>& flag) {
@@ -88,7 +89,7 @@ void read_config_file(const std::filesystem::path& file, TokenizerConfig& config
 /// added_tokens.json of transformers 4: {"<token>": id}; whether it is special stands elsewhere.
 void read_added_tokens_file(const std::filesystem::path& file, TokenizerConfig& config) {
   const std::string where = file.string();
-  const Json json = read_json<ModelError>(file, {kLargestConfig, 64});
+  const Json json = read_json<ModelError>(file, kLimits);
   check<ModelError>(json.is_object(), "{}: expected an object, found {}", where, json_kind(json));
   for (const auto& [content, id] : json.items()) {
     Json token = Json::object();
@@ -107,7 +108,7 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& model_directo
     read_config_file(*file, config);
   }
   if (const auto file = model_file(model_directory, "special_tokens_map.json")) {
-    const Json json = read_json<ModelError>(*file, {kLargestConfig, 64});
+    const Json json = read_json<ModelError>(*file, kLimits);
     check<ModelError>(json.is_object(), "{}: expected an object, found {}", file->string(),
                       json_kind(json));
     read_names(json, file->string(), config);

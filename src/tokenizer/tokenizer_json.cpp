@@ -20,17 +20,22 @@ constexpr size_t kLargestFile = size_t{256} << 20;
 
 /// White space and its stand-in at both ends of a token, in characters.
 Margins margins_of(std::string_view token) {
-  const std::u32string characters = [&] {
-    std::u32string all;
-    for (size_t at = 0; at < token.size();) {
-      all += next_code_point(token, at);
+  Margins margins;
+  int64_t run = 0;  // characters of white space since the last other one
+  bool inside = false;
+  for (size_t at = 0; at < token.size();) {
+    const char32_t c = next_code_point(token, at);
+    if (c == U'Ġ' || is_whitespace(c)) {
+      ++run;
+      continue;
     }
-    return all;
-  }();
-  const auto inner = [](char32_t c) { return c != U'Ġ' && !is_whitespace(c); };
-  const auto first = std::find_if(characters.begin(), characters.end(), inner);
-  const auto last = std::find_if(characters.rbegin(), characters.rend(), inner);
-  return {first - characters.begin(), last - characters.rbegin()};
+    margins.leading = inside ? margins.leading : run;
+    inside = true;
+    run = 0;
+  }
+  margins.leading = inside ? margins.leading : run;
+  margins.trailing = run;
+  return margins;
 }
 
 /// Normaliser, added tokens, pre-tokenizer, model, post-processor and decoder in a row.
@@ -124,12 +129,14 @@ void JsonTokenizer::read_added_tokens(const Json& json, const TokenizerConfig& c
                        [&](std::string_view token) { return vocabulary.find(token); });
   for (const AddedToken& token : tokens) {
     const std::optional<int32_t> id = vocabulary.find(token.content);
-    check<ModelError>(!id || *id == token.id, "{}: \"{}\" has the id {}, but {} in the vocabulary",
-                      where, escaped(token.content), token.id, id.value_or(0));
-    check<ModelError>(id || !vocabulary.has(token.id),
-                      "{}: the id {} of \"{}\" is that of \"{}\" in the vocabulary", where,
-                      token.id, escaped(token.content),
-                      vocabulary.has(token.id) ? escaped(vocabulary.token(token.id)) : "");
+    if (id && *id != token.id) {
+      fail<ModelError>("{}: \"{}\" has the id {}, but {} in the vocabulary", where,
+                       escaped(token.content), token.id, *id);
+    }
+    if (!id && vocabulary.has(token.id)) {
+      fail<ModelError>("{}: the id {} of \"{}\" is that of \"{}\" in the vocabulary", where,
+                       token.id, escaped(token.content), escaped(vocabulary.token(token.id)));
+    }
   }
   added_ = AddedTokens(std::move(tokens), normalizer_.get(), where);
 }

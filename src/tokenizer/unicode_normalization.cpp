@@ -10,8 +10,33 @@
 namespace peft {
 namespace {
 
+/// Characters newer than Unicode 9 that combine or decompose. Hugging Face's library normalises by
+/// the tables of version 9 and leaves them alone, and so must who wants the same tokens.
+constexpr std::array<std::pair<char32_t, char32_t>, 46> kNewerThanNine = {
+    {{0x7FD, 0x7FD},     {0x898, 0x89F},     {0x8CA, 0x8D3},     {0x9FE, 0x9FE},
+     {0xC3C, 0xC3C},     {0xD3B, 0xD3C},     {0xEBA, 0xEBA},     {0x1715, 0x1715},
+     {0x1ABF, 0x1ACE},   {0x1DF6, 0x1DFA},   {0x32FF, 0x32FF},   {0xA7F2, 0xA7F4},
+     {0xA82C, 0xA82C},   {0xAB69, 0xAB69},   {0x10781, 0x10785}, {0x10787, 0x107B0},
+     {0x107B2, 0x107BA}, {0x10D24, 0x10D27}, {0x10EAB, 0x10EAC}, {0x10EFD, 0x10EFF},
+     {0x10F46, 0x10F50}, {0x10F82, 0x10F85}, {0x11070, 0x11070}, {0x1133B, 0x1133B},
+     {0x1145E, 0x1145E}, {0x11839, 0x1183A}, {0x11938, 0x11938}, {0x1193D, 0x1193E},
+     {0x11943, 0x11943}, {0x119E0, 0x119E0}, {0x11A34, 0x11A34}, {0x11A47, 0x11A47},
+     {0x11A99, 0x11A99}, {0x11D42, 0x11D42}, {0x11D44, 0x11D45}, {0x11D97, 0x11D97},
+     {0x11F41, 0x11F42}, {0x16FF0, 0x16FF1}, {0x1E030, 0x1E06D}, {0x1E08F, 0x1E08F},
+     {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE}, {0x1E2EC, 0x1E2EF}, {0x1E4EC, 0x1E4EF},
+     {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9}}};
+
+bool newer_than_nine(char32_t character) {
+  const auto behind =
+      std::upper_bound(kNewerThanNine.begin(), kNewerThanNine.end(), character,
+                       [](char32_t value, const auto& range) { return value < range.first; });
+  return behind != kNewerThanNine.begin() && character <= std::prev(behind)->second;
+}
+
 int combining_class(char32_t character) {
-  return utf8proc_get_property(static_cast<utf8proc_int32_t>(character))->combining_class;
+  const int combining =
+      utf8proc_get_property(static_cast<utf8proc_int32_t>(character))->combining_class;
+  return combining != 0 && newer_than_nine(character) ? 0 : combining;
 }
 
 bool is_hangul(char32_t c) {
@@ -21,7 +46,7 @@ bool is_hangul(char32_t c) {
 /// False only if no form changes this character, whatever stands beside it. Those few starters that
 /// combine with what precedes them lie above U+0900.
 bool may_change(char32_t c) {
-  if (c < 0xA0) {
+  if (c < 0xA0 || newer_than_nine(c)) {
     return false;
   }
   const utf8proc_property_t& property = *utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
@@ -53,10 +78,13 @@ std::vector<Change> decomposed(const std::string& text, bool compatible) {
                      });
   };
   for (size_t at = 0; at < text.size();) {
-    const auto c = static_cast<utf8proc_int32_t>(next_code_point(text, at));
+    const char32_t c = next_code_point(text, at);
+    buffer[0] = static_cast<utf8proc_int32_t>(c);
     int last_class = 0;
     const utf8proc_ssize_t count =
-        utf8proc_decompose_char(c, buffer.data(), buffer.size(), options, &last_class);
+        newer_than_nine(c) ? 1
+                           : utf8proc_decompose_char(buffer[0], buffer.data(), buffer.size(),
+                                                     options, &last_class);
     for (utf8proc_ssize_t i = 0; i < count; ++i) {
       const auto part = static_cast<char32_t>(buffer[static_cast<size_t>(i)]);
       if (combining_class(part) == 0) {

@@ -74,20 +74,27 @@ std::optional<int32_t> TokenTable::find(std::string_view text) const {
 }
 
 void Vocabulary::add(std::string_view token, int64_t id, const std::string& where) {
-  check<ModelError>(id >= 0 && id < kLargestVocabulary,
-                    "{}: the id {} of \"{}\" is not between 0 and {}", where, id, escaped(token),
-                    kLargestVocabulary - 1);
-  check<ModelError>(token.size() <= kLargestTokenBytes, "{}: a token of {} bytes is longer than {}",
-                    where, token.size(), kLargestTokenBytes);
+  // Messages are made only when they are needed: this runs for every token of a vocabulary.
+  if (id < 0 || id >= kLargestVocabulary) {
+    fail<ModelError>("{}: the id {} of \"{}\" is not between 0 and {}", where, id, escaped(token),
+                     kLargestVocabulary - 1);
+  }
+  if (token.size() > kLargestTokenBytes) {
+    fail<ModelError>("{}: a token of {} bytes is longer than {}", where, token.size(),
+                     kLargestTokenBytes);
+  }
   const auto index = static_cast<size_t>(id);
   if (index >= tokens_.size()) {
     tokens_.resize(index + 1);
     present_.resize(index + 1);
   }
-  check<ModelError>(!present_[index], "{}: \"{}\" and \"{}\" share the id {}", where,
-                    escaped(tokens_[index]), escaped(token), id);
-  check<ModelError>(table_.insert(token, static_cast<int32_t>(id)), "{}: \"{}\" appears twice",
-                    where, escaped(token));
+  if (present_[index]) {
+    fail<ModelError>("{}: \"{}\" and \"{}\" share the id {}", where, escaped(tokens_[index]),
+                     escaped(token), id);
+  }
+  if (!table_.insert(token, static_cast<int32_t>(id))) {
+    fail<ModelError>("{}: \"{}\" appears twice", where, escaped(token));
+  }
   tokens_[index] = token;
   present_[index] = true;
 }
