@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
+#include "peft/interchange/sentencepiece_merges.h"
 #include "peft/util/error.h"
 #include "peft/util/log.h"
 #include "peft/util/text.h"
@@ -198,65 +198,6 @@ Json byte_level_bpe(const GgufVocabulary& vocabulary, const std::string& where) 
   tokenizer["model"] = bpe_model(vocabulary, vocabulary.merges);
   tokenizer["model"]["ignore_merges"] = splitting == Splitting::kLlama3;
   return tokenizer;
-}
-
-/// A pair of pieces that are joined to a third.
-struct Merge {
-  double score;
-  size_t left_length;  // in code points
-  size_t right_length;
-  int32_t left;
-  int32_t right;
-};
-
-/// Every way to cut a piece into two others.
-void add_merges_of(const GgufVocabulary& vocabulary, int32_t id, std::vector<Merge>& merges) {
-  const std::string& piece = vocabulary.token(id);
-  const auto normal_id = [&](const std::string& text) {
-    const auto found = vocabulary.ids.find(text);
-    const bool is_normal =
-        found != vocabulary.ids.end() &&
-        vocabulary.kinds[static_cast<size_t>(found->second)] == GgufTokenKind::kNormal;
-    return is_normal ? found->second : -1;
-  };
-  std::vector<size_t> cuts;
-  for (size_t offset = 0; offset < piece.size();) {
-    next_code_point(piece, offset);
-    cuts.push_back(offset);
-  }
-  for (size_t i = 0; i + 1 < cuts.size(); ++i) {
-    const int32_t left = normal_id(piece.substr(0, cuts[i]));
-    const int32_t right = normal_id(piece.substr(cuts[i]));
-    if (left >= 0 && right >= 0) {
-      merges.push_back(
-          {vocabulary.scores[static_cast<size_t>(id)], i + 1, cuts.size() - i - 1, left, right});
-    }
-  }
-}
-
-/// Sentencepiece joins the pair whose result has the best score; as a ranked list that is all cuts
-/// of all pieces, the best result first.
-Json merges_from_scores(const GgufVocabulary& vocabulary) {
-  std::vector<Merge> merges;
-  for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    if (vocabulary.kinds[id] == GgufTokenKind::kNormal) {
-      const size_t first = merges.size();
-      add_merges_of(vocabulary, static_cast<int32_t>(id), merges);
-      std::sort(merges.begin() + static_cast<ptrdiff_t>(first), merges.end(),
-                [](const Merge& a, const Merge& b) {
-                  return std::pair(a.left, a.right) < std::pair(b.left, b.right);
-                });
-    }
-  }
-  std::stable_sort(merges.begin(), merges.end(), [](const Merge& a, const Merge& b) {
-    return std::tie(a.score, a.left_length, a.right_length) >
-           std::tie(b.score, b.left_length, b.right_length);
-  });
-  Json list = Json::array();
-  for (const Merge& merge : merges) {
-    list.push_back(vocabulary.token(merge.left) + " " + vocabulary.token(merge.right));
-  }
-  return list;
 }
 
 Json sentencepiece_bpe(const GgufVocabulary& vocabulary) {

@@ -157,7 +157,7 @@ TEST(Safetensors, RefusesAHeaderBeyondTheLimit) {
 TEST(Safetensors, RefusesADuplicateNameByName) {
   const std::string tensor = R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
   EXPECT_EQ(fault_of_header("{" + tensor + "," + tensor + "}"),
-            "header:1:1: the key \"a\" appears twice");
+            "header:1:55: the key \"a\" appears twice");
 }
 
 TEST(Safetensors, RefusesDeepNesting) {
