@@ -1,0 +1,47 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "peft/template/context.h"
+
+namespace peft {
+
+/// A filter: input | name(arguments).
+using TemplateFilter = TemplateValue (*)(TemplateContext& context, const TemplateValue& input,
+                                         const TemplateArguments& arguments);
+
+/// A test: value is name(arguments).
+using TemplateTest = bool (*)(TemplateContext& context, const TemplateValue& value,
+                              const TemplateArguments& arguments);
+
+/// Null for a name we do not know.
+TemplateFilter find_filter(std::string_view name);
+TemplateTest find_test(std::string_view name);
+
+/// Filters on text (filters_text.cpp) and on sequences (filters_sequence.cpp); null when unknown.
+TemplateFilter find_text_filter(std::string_view name);
+TemplateFilter find_sequence_filter(std::string_view name);
+
+/// A method: self.name(arguments), for a self of the right type.
+using TemplateMethod = TemplateFilter;
+
+/// A method of str; null when unknown.
+TemplateMethod find_text_method(std::string_view name);
+
+/// range, dict, namespace, raise_exception and strftime_now.
+std::vector<std::pair<std::string, TemplateValue>> template_globals();
+
+/// Sorts stably by Python's order of the keys; refuses keys that have no order.
+void sort_by_key(TemplateContext& context,
+                 std::vector<std::pair<TemplateValue, TemplateValue>>& keyed, bool reverse);
+
+/// str.format and the % operator.
+std::string format_braces(TemplateContext& context, const std::string& format,
+                          const TemplateArguments& arguments);
+std::string format_percent(TemplateContext& context, const std::string& format,
+                           const TemplateValue& operand);
+
+}  // namespace peft

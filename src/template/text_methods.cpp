@@ -1,0 +1,239 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "peft/template/builtins.h"
+#include "peft/template/operations.h"
+#include "peft/template/python_text.h"
+#include "peft/util/text.h"
+
+namespace peft {
+namespace {
+
+TemplateValue texts(TemplateContext& context, std::vector<std::string> parts,
+                    SequenceKind kind = SequenceKind::kList) {
+  std::vector<TemplateValue> items;
+  for (std::string& part : parts) {
+    items.push_back(TemplateValue::text(std::move(part)));
+  }
+  return context.sequence(kind, std::move(items));
+}
+
+template <StripSides kSides>
+TemplateValue strip(TemplateContext& context, const TemplateValue& self,
+                    const TemplateArguments& given) {
+  const BoundArguments bound(context, "strip", given, {"chars"});
+  const std::string chars = bound.text_or(0, "");
+  const bool all_space = bound[0] == nullptr || bound[0]->is_none();
+  const auto set = all_space ? std::nullopt : std::optional<std::string_view>(chars);
+  return context.text(std::string(python_strip(self.text(), kSides, set)));
+}
+
+template <bool kFromRight>
+TemplateValue split(TemplateContext& context, const TemplateValue& self,
+                    const TemplateArguments& given) {
+  const BoundArguments bound(context, "split", given, {"sep", "maxsplit"});
+  const std::string separator = bound.text_or(0, "");
+  const bool by_space = bound[0] == nullptr || bound[0]->is_none();
+  if (!by_space && separator.empty()) {
+    context.refuse("empty separator");
+  }
+  context.expect_items(by_space ? self.text().size() / 2 : self.text().size() / separator.size());
+  return texts(context,
+               python_split(self.text(),
+                            by_space ? std::nullopt : std::optional<std::string_view>(separator),
+                            bound.integer_or(1, -1), kFromRight));
+}
+
+// The parts around the first (or last) separator, with it between them.
+template <bool kFromRight>
+TemplateValue partition(TemplateContext& context, const TemplateValue& self,
+                        const TemplateArguments& given) {
+  const std::string separator =
+      BoundArguments(context, "partition", given, {"sep"}, 1).text_or(0, "");
+  const std::string& text = self.text();
+  if (separator.empty()) {
+    context.refuse("empty separator");
+  }
+  const size_t at = kFromRight ? text.rfind(separator) : find_part(text, separator);
+  if (at == std::string::npos) {
+    return texts(context,
+                 kFromRight ? std::vector<std::string>{"", "", text}
+                            : std::vector<std::string>{text, "", ""},
+                 SequenceKind::kTuple);
+  }
+  return texts(context, {text.substr(0, at), separator, text.substr(at + separator.size())},
+               SequenceKind::kTuple);
+}
+
+TemplateValue lines(TemplateContext& context, const TemplateValue& self,
+                    const TemplateArguments& given) {
+  const BoundArguments bound(context, "splitlines", given, {});
+  context.expect_items(self.text().size() / 2);
+  return texts(context, python_lines(self.text()));
+}
+
+// startswith and endswith take one string or a tuple of them.
+template <bool kStart>
+TemplateValue has_affix(TemplateContext& context, const TemplateValue& self,
+                        const TemplateArguments& given) {
+  const BoundArguments bound(context, kStart ? "startswith" : "endswith", given, {"affix"}, 1);
+  const std::string& text = self.text();
+  const auto fits = [&](const TemplateValue& affix) {
+    if (!affix.is_text()) {
+      context.refuse(fmt::format("{} first arg must be str or a tuple of str, not {}",
+                                 kStart ? "startswith" : "endswith", affix.type_name()));
+    }
+    return kStart ? text.starts_with(affix.text()) : text.ends_with(affix.text());
+  };
+  if (!bound[0]->is(SequenceKind::kTuple)) {
+    return TemplateValue::boolean(fits(*bound[0]));
+  }
+  const auto& affixes = bound[0]->items();
+  return TemplateValue::boolean(std::any_of(affixes.begin(), affixes.end(), fits));
+}
+
+template <bool kPrefix>
+TemplateValue without_affix(TemplateContext& context, const TemplateValue& self,
+                            const TemplateArguments& given) {
+  const std::string affix =
+      BoundArguments(context, "removeprefix", given, {"affix"}, 1).text_or(0, "");
+  const std::string& text = self.text();
+  if (kPrefix ? !text.starts_with(affix) : !text.ends_with(affix)) {
+    return self;
+  }
+  return context.text(text.substr(kPrefix ? affix.size() : 0, text.size() - affix.size()));
+}
+
+template <std::string (*kConvert)(std::string_view)>
+TemplateValue converted(TemplateContext& context, const TemplateValue& self,
+                        const TemplateArguments& given) {
+  const BoundArguments bound(context, "case conversion", given, {});
+  return context.text(kConvert(self.text()));
+}
+
+TemplateValue replace(TemplateContext& context, const TemplateValue& self,
+                      const TemplateArguments& given) {
+  const BoundArguments bound(context, "replace", given, {"old", "new", "count"}, 2);
+  for (size_t i = 0; i < 2; ++i) {
+    if (!bound[i]->is_text()) {
+      context.refuse(fmt::format("replace() expected str, found {}", bound[i]->type_name()));
+    }
+  }
+  return find_filter("replace")(context, self, given);
+}
+
+template <bool kFromRight>
+TemplateValue find(TemplateContext& context, const TemplateValue& self,
+                   const TemplateArguments& given) {
+  const std::string part = BoundArguments(context, "find", given, {"sub"}, 1).text_or(0, "");
+  const std::string& text = self.text();
+  const size_t at = kFromRight ? text.rfind(part) : find_part(text, part);
+  return TemplateValue::integer(
+      at == std::string::npos ? -1 : count_code_points(std::string_view(text).substr(0, at)));
+}
+
+TemplateValue index(TemplateContext& context, const TemplateValue& self,
+                    const TemplateArguments& given) {
+  TemplateValue found = find<false>(context, self, given);
+  if (*found.as_integer() < 0) {
+    context.refuse("substring not found");
+  }
+  return found;
+}
+
+TemplateValue count(TemplateContext& context, const TemplateValue& self,
+                    const TemplateArguments& given) {
+  const std::string part = BoundArguments(context, "count", given, {"sub"}, 1).text_or(0, "");
+  return TemplateValue::integer(count_occurrences(self.text(), part));
+}
+
+TemplateValue join(TemplateContext& context, const TemplateValue& self,
+                   const TemplateArguments& given) {
+  const BoundArguments bound(context, "join", given, {"iterable"}, 1);
+  std::string text;
+  bool first = true;
+  for (const TemplateValue& item : iterate(context, *bound[0])) {
+    if (!item.is_text()) {
+      context.refuse(
+          fmt::format("sequence item: expected str instance, {} found", item.type_name()));
+    }
+    text += std::exchange(first, false) ? "" : self.text();
+    text += item.text();
+    context.expect_text(text.size() > context.limits().text_bytes ? text.size()
+                                                                  : item.text().size());
+  }
+  return context.text(std::move(text));
+}
+
+TemplateValue format(TemplateContext& context, const TemplateValue& self,
+                     const TemplateArguments& given) {
+  return context.text(format_braces(context, self.text(), given));
+}
+
+// isupper and islower: some character has case, and none the other one.
+template <int kCase>
+TemplateValue is_case(TemplateContext&, const TemplateValue& self, const TemplateArguments&) {
+  bool any = false;
+  for (size_t at = 0; at < self.text().size();) {
+    const int found = python_case(next_code_point(self.text(), at));
+    if (found == -kCase) {
+      return TemplateValue::boolean(false);
+    }
+    any = any || found == kCase;
+  }
+  return TemplateValue::boolean(any);
+}
+
+TemplateValue is_space(TemplateContext&, const TemplateValue& self, const TemplateArguments&) {
+  return TemplateValue::boolean(!self.text().empty() &&
+                                python_strip(self.text(), StripSides::kBoth).empty());
+}
+
+TemplateValue is_digit(TemplateContext& context, const TemplateValue& self,
+                       const TemplateArguments&) {
+  const std::string& text = self.text();
+  if (!std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; })) {
+    context.unsupported("isdigit of a text that is not ASCII");
+  }
+  return TemplateValue::boolean(!text.empty() &&
+                                text.find_first_not_of("0123456789") == std::string::npos);
+}
+
+}  // namespace
+
+TemplateMethod find_text_method(std::string_view name) {
+  static const std::unordered_map<std::string_view, TemplateMethod> kMethods = {
+      {"capitalize", converted<python_capitalize>},
+      {"count", count},
+      {"endswith", has_affix<false>},
+      {"find", find<false>},
+      {"format", format},
+      {"index", index},
+      {"isdigit", is_digit},
+      {"islower", is_case<-1>},
+      {"isspace", is_space},
+      {"isupper", is_case<1>},
+      {"join", join},
+      {"lower", converted<python_lower>},
+      {"lstrip", strip<StripSides::kLeft>},
+      {"partition", partition<false>},
+      {"removeprefix", without_affix<true>},
+      {"removesuffix", without_affix<false>},
+      {"replace", replace},
+      {"rfind", find<true>},
+      {"rpartition", partition<true>},
+      {"rsplit", split<true>},
+      {"rstrip", strip<StripSides::kRight>},
+      {"split", split<false>},
+      {"splitlines", lines},
+      {"startswith", has_affix<true>},
+      {"strip", strip<StripSides::kBoth>},
+      {"title", converted<python_title>},
+      {"upper", converted<python_upper>}};
+  const auto found = kMethods.find(name);
+  return found == kMethods.end() ? nullptr : found->second;
+}
+
+}  // namespace peft
