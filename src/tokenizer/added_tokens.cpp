@@ -204,15 +204,16 @@ std::vector<AddedTokenMatch> AddedTokens::split(std::string_view text, bool norm
     if (token.single_word && (ends_with_word(text, begin) || starts_with_word(text, at))) {
       continue;
     }
-    const size_t first = token.lstrip ? without_space_before(text, begin, last) : begin;
-    const size_t behind = token.rstrip ? without_space_behind(text, at) : at;
-    // A token right behind one that took the space between begins where that one ended.
-    const ByteRange range{std::max(first, last), behind};
+    // Space that the token before took is not taken again; a token that begins with space of its
+    // own overlaps it, as in Hugging Face's offsets.
+    const size_t first =
+        token.lstrip ? std::max(without_space_before(text, begin, last), last) : begin;
+    const ByteRange range{first, token.rstrip ? without_space_behind(text, at) : at};
     if (range.begin > last) {
       parts.push_back({std::nullopt, {last, range.begin}});
     }
     parts.push_back({token.id, range});
-    last = behind;
+    last = range.end;
   }
   if (last < text.size()) {
     parts.push_back({std::nullopt, {last, text.size()}});

@@ -1,9 +1,21 @@
+#include <stdexcept>
+
 #include "split_pattern.h"
 
 namespace peft {
 namespace {
 
-constexpr std::string_view kWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+/// The last are superscripts and fractions of Latin-1, which Oniguruma counts in.
+constexpr std::string_view kWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\xB2\\xB3\\xB9\\xBC-\\xBE";
+
+bool is_script(std::string_view name) {
+  try {
+    Pattern(fmt::format("\\p{{sc:{}}}", name));
+    return true;
+  } catch (const std::invalid_argument&) {
+    return false;
+  }
+}
 
 /// Rewrites the escapes and modes in which the two dialects differ.
 class Translator {
@@ -80,12 +92,31 @@ class Translator {
         check<ModelError>(!in_class, "{}: \\W inside brackets is not supported", where_);
         spelled = "[^" + std::string(kWord) + "]";
         break;
+      case 'p':
+      case 'P':
+        property();
+        return;
       default:
         copy(2);
         return;
     }
     result_ += spelled;
     at_ += 2;
+  }
+
+  /// \p{Han} is a script here, and in PCRE2 also what the script shares with others.
+  void property() {
+    const size_t end = expression_.find('}', at_);
+    if (end == std::string_view::npos || expression_.substr(at_ + 2, 1) != "{") {
+      copy(2);
+      return;
+    }
+    copy(expression_.substr(at_ + 3, 1) == "^" ? 4 : 3);
+    const std::string_view name = expression_.substr(at_, end - at_);
+    if (name.size() > 2 && is_script(name)) {
+      result_ += "sc:";
+    }
+    copy(end + 1 - at_);
   }
 
   void character_class() {

@@ -8,6 +8,18 @@ namespace {
 
 using Reader = JsonReader<ModelError>;
 
+/// Punctuation of ASCII and of the Unicode version that Hugging Face's library knows: what came
+/// later is left out, two characters that have changed since are in.
+constexpr std::string_view kPunctuation =
+    R"([\x21-\x2F\x3A-\x40\x5B-\x60\x7B-\x7E\x{166D}\x{111C9}]|(?![)"
+    R"(\x{61D}\x{9FD}\x{A76}\x{C77}\x{C84}\x{1B7D}\x{1B7E}\x{2E43}-\x{2E4F})"
+    R"(\x{2E52}-\x{2E5D}\x{10EAD}\x{10F55}-\x{10F59}\x{10F86}-\x{10F89}\x{1144B}-\x{1144F})"
+    R"(\x{1145A}\x{1145B}\x{1145D}\x{11660}-\x{1166C}\x{116B9}\x{1183B}\x{11944}-\x{11946})"
+    R"(\x{119E2}\x{11A3F}-\x{11A46}\x{11A9A}-\x{11A9C}\x{11A9E}-\x{11AA2})"
+    R"(\x{11C41}-\x{11C45}\x{11C70}\x{11C71}\x{11EF7}\x{11EF8}\x{11FFF}\x{12FF1}\x{12FF2})"
+    R"(\x{16E97}-\x{16E9A}\x{16FE2}\x{1E95E}\x{1E95F})"
+    R"(])\p{P})";
+
 /// Cuts at the matches of a pattern.
 class Splitter final : public PreTokenizer {
  public:
@@ -214,7 +226,10 @@ std::unique_ptr<PreTokenizer> read_by_type(const std::string& type, Reader& read
                     /*invert=*/false, reader.where());
   }
   if (type == "Whitespace") {
-    return splitter("\\w+|[^\\w\\s]+", SplitBehavior::kRemoved, /*invert=*/true, reader.where());
+    // Not \w: this pattern's words have the two joiners and no superscripts.
+    const std::string word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}";
+    return splitter(fmt::format("[{0}]+|[^{0}\\s]+", word), SplitBehavior::kRemoved,
+                    /*invert=*/true, reader.where());
   }
   if (type == "WhitespaceSplit") {
     return splitter("\\s", SplitBehavior::kRemoved, /*invert=*/false, reader.where());
@@ -222,8 +237,8 @@ std::unique_ptr<PreTokenizer> read_by_type(const std::string& type, Reader& read
   if (type == "Punctuation") {
     std::string behavior = "Isolated";
     reader.read("behavior", behavior);
-    return splitter("[\\x21-\\x2F\\x3A-\\x40\\x5B-\\x60\\x7B-\\x7E\\p{P}]",
-                    split_behavior(behavior, reader.where()), /*invert=*/false, reader.where());
+    return splitter(std::string(kPunctuation), split_behavior(behavior, reader.where()),
+                    /*invert=*/false, reader.where());
   }
   fail<ModelError>("{}: the pre-tokenizer \"{}\" is not supported", reader.where(), type);
 }
