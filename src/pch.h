@@ -11,4 +11,4 @@
 #include <string>
 #include <vector>
 
-#include "peft/util/json.h"
+#include <nlohmann/json.hpp>

@@ -22,9 +22,13 @@ endif()
 
 find_package(OpenMP REQUIRED)  # at::parallel_for in our own sources is serial without it
 set(torch_lib ${PEFT_TORCH_DIR}/lib)
+# The wheel carries headers of another fmt; ours must be found first.
+get_target_property(fmt_include fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/include_first)
+file(CREATE_LINK ${fmt_include}/fmt ${CMAKE_BINARY_DIR}/include_first/fmt SYMBOLIC)
 add_library(torch_cpu INTERFACE)
 target_include_directories(torch_cpu SYSTEM INTERFACE
-  ${PEFT_TORCH_DIR}/include ${PEFT_TORCH_DIR}/include/torch/csrc/api/include)
+  ${CMAKE_BINARY_DIR}/include_first ${PEFT_TORCH_DIR}/include ${PEFT_TORCH_DIR}/include/torch/csrc/api/include)
 target_link_libraries(torch_cpu INTERFACE OpenMP::OpenMP_CXX -Wl,--allow-shlib-undefined
   "-Wl,--push-state,--no-as-needed,${torch_lib}/libtorch_cpu.so,${torch_lib}/libc10.so,--pop-state")
 
