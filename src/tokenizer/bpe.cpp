@@ -111,7 +111,9 @@ void BytePairModel::add_merge(std::string_view left, std::string_view right, uin
   std::string both;
   both.reserve(left.size() + right.size());
   both.append(left).append(right);
-  merges_.insert(id_of(left), id_of(right), {rank, id_of(both)});
+  const int32_t left_id = id_of(left);
+  const int32_t right_id = id_of(right);
+  merges_.insert(left_id, right_id, {rank, id_of(both)});
 }
 
 void BytePairModel::index_bytes(const std::string& where) {

@@ -1,0 +1,92 @@
+#include <gtest/gtest.h>
+
+#include "tiny_tokenizer.h"
+
+namespace peft {
+namespace {
+
+using Offsets = std::vector<std::pair<int64_t, int64_t>>;
+
+/// What the Hugging Face library made of a few texts, with a tokenizer for every component.
+TEST(Components, DoWhatTheReferenceDoes) {
+  const Json fixture = read_json<DataError>(std::filesystem::path(PEFT_SOURCE_DIR) /
+                                            "tests/fixtures/tokenizer/components.json");
+  ASSERT_EQ(fixture.at("tokenizers").size(), 14u);
+  for (const Json& entry : fixture.at("tokenizers")) {
+    const auto tokenizer = TokenizerFolder(entry.at("tokenizer")).load();
+    for (const Json& expected : entry.at("cases")) {
+      const auto text = expected.at("text").get<std::string>();
+      SCOPED_TRACE(text + " with " + entry.at("tokenizer").at("pre_tokenizer").dump());
+      const Encoding encoding = tokenizer->encode(text, /*add_special_tokens=*/true);
+      EXPECT_EQ(encoding.ids, expected.at("ids").get<std::vector<int32_t>>());
+      EXPECT_EQ(encoding.offsets, expected.at("offsets").get<Offsets>());
+      EXPECT_EQ(tokenizer->decode(encoding.ids, /*skip_special_tokens=*/false),
+                expected.at("decoded").get<std::string>());
+      EXPECT_EQ(tokenizer->decode(encoding.ids, /*skip_special_tokens=*/true),
+                expected.at("decoded_without_special").get<std::string>());
+    }
+  }
+}
+
+Json with_normalizer(const Json& normalizer) {
+  Json json = tiny_byte_level();
+  json["normalizer"] = normalizer;
+  return json;
+}
+
+TEST(Components, NormalizeToComposedCharacters) {
+  const auto tokenizer = TokenizerFolder(with_normalizer({{"type", "NFC"}})).load();
+  const Encoding encoding = tokenizer->encode("xe\u0301y", /*add_special_tokens=*/false);
+  EXPECT_EQ(tokenizer->decode(encoding.ids, /*skip_special_tokens=*/false), "x\u00E9y");
+  EXPECT_EQ(encoding.offsets, (Offsets{{0, 1}, {1, 2}, {1, 2}, {3, 4}}));
+}
+
+TEST(Components, ComposeHangul) {
+  const auto tokenizer = TokenizerFolder(with_normalizer({{"type", "NFC"}})).load();
+  const Encoding encoding = tokenizer->encode("\u1112\u1161\u11AB", /*add_special_tokens=*/false);
+  EXPECT_EQ(tokenizer->decode(encoding.ids, /*skip_special_tokens=*/false), "\uD55C");
+}
+
+TEST(Components, AreRefusedByNameWhenUnknown) {
+  EXPECT_EQ(TokenizerFolder(with_normalizer({{"type", "Precompiled"}})).error(),
+            "tokenizer.json: normalizer: the normalizer \"Precompiled\" is not supported");
+  Json json = tiny_byte_level();
+  json["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "UnicodeScripts"}}}}};
+  EXPECT_EQ(TokenizerFolder(json).error(),
+            "tokenizer.json: pre_tokenizer.pretokenizers[0]: the pre-tokenizer "
+            "\"UnicodeScripts\" is not supported");
+  json = tiny_byte_level();
+  json["post_processor"] = {{"type", "BertProcessing"}};
+  EXPECT_EQ(TokenizerFolder(json).error(),
+            "tokenizer.json: post_processor: the post-processor \"BertProcessing\" is not "
+            "supported");
+  json = tiny_byte_level();
+  json["decoder"] = {{"type", "CTC"}};
+  EXPECT_EQ(TokenizerFolder(json).error(),
+            "tokenizer.json: decoder: the decoder \"CTC\" is not supported");
+  json = tiny_byte_level();
+  json["model"]["type"] = "Unigram";
+  EXPECT_EQ(TokenizerFolder(json).error(),
+            "tokenizer.json: model: the type \"Unigram\" is not supported");
+}
+
+TEST(Components, AreRefusedWithFaultyOptions) {
+  Json json = tiny_byte_level();
+  json["pre_tokenizer"] = {{"type", "Split"},
+                           {"pattern", {{"Regex", "(a"}}},
+                           {"behavior", "Isolated"},
+                           {"invert", false}};
+  EXPECT_EQ(TokenizerFolder(json).error(),
+            "tokenizer.json: pre_tokenizer.pattern: the regular expression \"(a\" is faulty: "
+            "missing closing parenthesis at offset 6");
+  json["pre_tokenizer"]["pattern"] = {{"Regex", "a"}};
+  json["pre_tokenizer"]["behavior"] = "Joined";
+  EXPECT_EQ(TokenizerFolder(json).error(),
+            "tokenizer.json: pre_tokenizer: unknown split behavior \"Joined\"");
+  json["pre_tokenizer"] = {{"type", "Metaspace"}, {"prepend_scheme", "often"}};
+  EXPECT_EQ(TokenizerFolder(json).error(),
+            "tokenizer.json: pre_tokenizer: unknown prepend_scheme \"often\"");
+}
+
+}  // namespace
+}  // namespace peft
