@@ -202,6 +202,7 @@ TemplateValue item_of(TemplateContext& context, const TemplateValue& value,
     context.refuse(value.why_undefined());
   }
   if (value.is_dict()) {
+    context.spend_value(key);
     if (const TemplateValue* found = value.dict().find(key)) {
       return *found;
     }

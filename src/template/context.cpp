@@ -24,11 +24,28 @@ void TemplateContext::spend_range(int64_t items) {
   expect_items(static_cast<size_t>(items));
 }
 
-void TemplateContext::expect_text(size_t bytes) {
+void TemplateContext::spend_value(const TemplateValue& value) {
+  if (value.is_text()) {
+    spend_bytes(value.text().size());
+  } else if (value.is(SequenceKind::kTuple)) {
+    spend(4 * TemplateDict::kKeyBytes);
+  }
+}
+
+void TemplateContext::spend_search(size_t text_bytes, size_t part_bytes) {
+  // The library's search is linear for long parts and, at worst, quadratic for short ones.
+  spend_bytes(text_bytes * (1 + std::min<size_t>(part_bytes, 256) / 16));
+}
+
+void TemplateContext::check_text(size_t bytes) const {
   if (bytes > limits_.text_bytes) {
     unsupported(fmt::format("a text grew beyond {} bytes",
                             with_commas(static_cast<int64_t>(limits_.text_bytes))));
   }
+}
+
+void TemplateContext::expect_text(size_t bytes) {
+  check_text(bytes);
   spend_bytes(bytes);
 }
 

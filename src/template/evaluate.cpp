@@ -104,6 +104,7 @@ TemplateValue Interpreter::evaluate_dict(const TemplateExpression& node) {
   TemplateDict dict;
   for (size_t i = 0; i < node.parts.size(); i += 2) {
     const TemplateValue key = evaluate(*node.parts[i]);
+    context_.spend_value(key);
     if (!dict.set(key, evaluate(*node.parts[i + 1]))) {
       context_.refuse(fmt::format("unhashable type: '{}'", key.type_name()));
     }
@@ -140,7 +141,7 @@ TemplateValue Interpreter::evaluate_concatenation(const TemplateExpression& node
   std::string text;
   for (const ExpressionPtr& part : node.parts) {
     text += to_text(context_, evaluate(*part));
-    context_.expect_text(text.size());
+    context_.check_text(text.size());
   }
   return context_.text(std::move(text));
 }
@@ -160,9 +161,11 @@ TemplateArguments Interpreter::arguments(const TemplateExpression& node) {
   TemplateArguments given;
   for (size_t i = 1; i < node.parts.size(); ++i) {
     given.positional.push_back(evaluate(*node.parts[i]));
+    context_.spend_value(given.positional.back());
   }
   for (const auto& [name, value] : node.named) {
     given.named.emplace_back(name, evaluate(*value));
+    context_.spend_value(given.named.back().second);
   }
   return given;
 }
@@ -172,6 +175,7 @@ TemplateValue Interpreter::evaluate_applied(const TemplateExpression& node) {
   const TemplateValue subject = evaluate(*node.parts[0]);
   const TemplateArguments given = arguments(node);
   context_.at(node.line);
+  context_.spend_value(subject);
   if (node.kind == ExpressionKind::kFilter) {
     return find_filter(node.name)(context_, subject, given);
   }

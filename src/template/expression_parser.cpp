@@ -148,34 +148,6 @@ ExpressionPtr ExpressionParser::tuple(bool with_conditional, std::string_view en
   return std::move(items.front());
 }
 
-ExpressionPtr ExpressionParser::target(bool with_attribute, std::string_view end_word) {
-  const Nesting nesting(*this);
-  const int64_t line = current().line;
-  std::vector<ExpressionPtr> items;
-  bool is_tuple = false;
-  while (items.empty() || !(ends_tuple(end_word) || is_operator("="))) {
-    if (skip_operator("(")) {
-      items.push_back(target(with_attribute));
-      expect_operator(")");
-    } else {
-      ExpressionPtr name = make(ExpressionKind::kName, current().line, {});
-      name->name = expect_name();
-      if (with_attribute && skip_operator(".")) {
-        name = make(ExpressionKind::kAttribute, line, parts_of(std::move(name)));
-        name->name = expect_name();
-      } else if (name->name == "loop") {
-        fail_here("\"loop\" cannot be assigned");
-      }
-      items.push_back(std::move(name));
-    }
-    if (!skip_operator(",")) {
-      break;
-    }
-    is_tuple = true;
-  }
-  return is_tuple ? make(ExpressionKind::kTuple, line, std::move(items)) : std::move(items.front());
-}
-
 ExpressionPtr ExpressionParser::conditional() {
   ExpressionPtr value = disjunction();
   while (is_name("if")) {

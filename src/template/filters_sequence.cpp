@@ -65,34 +65,6 @@ Value items(TemplateContext& context, const Value& input, const Given& given) {
   return context.generator(std::move(pairs));
 }
 
-// "a.b.0": attributes and elements, as attribute= arguments name them.
-std::vector<Value> attribute_path(TemplateContext& context, const Value& attribute) {
-  if (attribute.as_integer()) {
-    return {attribute};
-  }
-  if (!attribute.is_text()) {
-    context.unsupported("expected a string or an integer as attribute");
-  }
-  std::vector<Value> path;
-  for (std::string& part : split(attribute.text(), '.')) {
-    const bool digits = !part.empty() && part.size() < 18 &&
-                        part.find_first_not_of("0123456789") == std::string::npos;
-    path.push_back(digits ? Value::integer(std::stoll(part)) : Value::text(std::move(part)));
-  }
-  return path;
-}
-
-Value at_path(TemplateContext& context, Value value, const std::vector<Value>& path,
-              const Value& otherwise = Value()) {
-  for (const Value& part : path) {
-    value = item_of(context, value, part);
-    if (value.is_undefined() && !otherwise.is_none()) {
-      return otherwise;
-    }
-  }
-  return value;
-}
-
 // Filters that take attribute= and case_sensitive=: the items with their keys in front.
 Keyed keyed_items(TemplateContext& context, const Value& input, const Value* attribute,
                   bool case_sensitive) {
@@ -148,6 +120,7 @@ Value unique(TemplateContext& context, const Value& input, const Given& given) {
   const BoundArguments bound(context, "unique", given, {"case_sensitive", "attribute"});
   TemplateDict seen;
   for (auto& [key, item] : keyed_items(context, input, bound[1], bound.flag(0))) {
+    context.spend_value(key);
     if (seen.find(key) == nullptr && !seen.set(key, item)) {
       context.refuse(fmt::format("unhashable type: '{}'", key.type_name()));
     }
@@ -194,9 +167,7 @@ Value join(TemplateContext& context, const Value& input, const Given& given) {
     text += std::exchange(is_first, false) ? "" : separator;
     text += to_text(context, key);
     context.spend_bytes(separator.size());
-    if (text.size() > context.limits().text_bytes) {
-      context.expect_text(text.size());
-    }
+    context.check_text(text.size());
   }
   return context.text(std::move(text));
 }
@@ -235,60 +206,6 @@ Value batch(TemplateContext& context, const Value& input, const Given& given) {
   return context.generator(std::move(rows));
 }
 
-// The arguments behind the first `count`, for the filter or test that another filter calls.
-Given arguments_behind(const Given& given, size_t count) {
-  return {{given.positional.begin() + static_cast<std::ptrdiff_t>(count), given.positional.end()},
-          given.named};
-}
-
-Value map(TemplateContext& context, const Value& input, const Given& given) {
-  std::vector<Value> mapped;
-  if (given.positional.empty()) {
-    const BoundArguments bound(context, "map", {{}, given.named}, {"attribute", "default"}, 1);
-    const auto path = attribute_path(context, *bound[0]);
-    for (const Value& item : iterate(context, input)) {
-      mapped.push_back(at_path(context, item, path, bound.value_or(1, Value())));
-    }
-    return context.generator(std::move(mapped));
-  }
-  const std::string name = to_text(context, given.positional[0]);
-  const TemplateFilter filter = find_filter(name);
-  if (filter == nullptr) {
-    context.unsupported(fmt::format("map: no filter named '{}'", name));
-  }
-  const Given rest = arguments_behind(given, 1);
-  for (const Value& item : iterate(context, input)) {
-    mapped.push_back(filter(context, item, rest));
-  }
-  return context.generator(std::move(mapped));
-}
-
-// select and reject (by the item), selectattr and rejectattr (by one of its attributes).
-template <bool kKeep, bool kByAttribute>
-Value select(TemplateContext& context, const Value& input, const Given& given) {
-  constexpr size_t kOwn = kByAttribute ? 1 : 0;
-  if (given.positional.size() < kOwn) {
-    context.unsupported("selectattr: the attribute's name is missing");
-  }
-  const auto path =
-      kByAttribute ? attribute_path(context, given.positional[0]) : std::vector<Value>();
-  const bool by_truth = given.positional.size() == kOwn;
-  const std::string name = by_truth ? "" : to_text(context, given.positional[kOwn]);
-  const TemplateTest test = by_truth ? nullptr : find_test(name);
-  if (!by_truth && test == nullptr) {
-    context.unsupported(fmt::format("select: no test named '{}'", name));
-  }
-  const Given rest = by_truth ? Given() : arguments_behind(given, kOwn + 1);
-  std::vector<Value> kept;
-  for (const Value& item : iterate(context, input)) {
-    const Value value = at_path(context, item, path);
-    if ((test == nullptr ? is_true(value) : test(context, value, rest)) == kKeep) {
-      kept.push_back(item);
-    }
-  }
-  return context.generator(std::move(kept));
-}
-
 }  // namespace
 
 void sort_by_key(TemplateContext& context, Keyed& keyed, bool reverse) {
@@ -300,35 +217,22 @@ void sort_by_key(TemplateContext& context, Keyed& keyed, bool reverse) {
 
 TemplateFilter find_sequence_filter(std::string_view name) {
   static const std::unordered_map<std::string_view, TemplateFilter> kFilters = {
-      {"batch", batch},
-      {"count", count},
-      {"d", defaulted},
-      {"default", defaulted},
-      {"dictsort", dictsort},
-      {"first", first},
-      {"items", items},
-      {"join", join},
-      {"last", last},
-      {"length", count},
-      {"list", list},
-      {"map", map},
-      {"max", extreme<true>},
-      {"min", extreme<false>},
-      {"reject", select<false, false>},
-      {"rejectattr", select<false, true>},
-      {"reverse", reverse},
-      {"select", select<true, false>},
-      {"selectattr", select<true, true>},
-      {"sort", sort},
-      {"sum", sum},
+      {"batch", batch},        {"count", count},     {"d", defaulted}, {"default", defaulted},
+      {"dictsort", dictsort},  {"first", first},     {"items", items}, {"join", join},
+      {"last", last},          {"length", count},    {"list", list},   {"max", extreme<true>},
+      {"min", extreme<false>}, {"reverse", reverse}, {"sort", sort},   {"sum", sum},
       {"unique", unique}};
   const auto found = kFilters.find(name);
   return found == kFilters.end() ? nullptr : found->second;
 }
 
 TemplateFilter find_filter(std::string_view name) {
-  const TemplateFilter filter = find_text_filter(name);
-  return filter != nullptr ? filter : find_sequence_filter(name);
+  for (const auto find : {find_text_filter, find_sequence_filter, find_functional_filter}) {
+    if (const TemplateFilter filter = find(name)) {
+      return filter;
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace peft

@@ -19,7 +19,9 @@ using Given = TemplateArguments;
 template <std::string (*kConvert)(std::string_view)>
 Value converted(TemplateContext& context, const Value& input, const Given& given) {
   const BoundArguments bound(context, "case conversion", given, {});
-  return context.text(kConvert(to_text(context, input)));
+  const std::string text = to_text(context, input);
+  context.spend_characters(text.size());
+  return context.text(kConvert(text));
 }
 
 // The filter title begins words behind white space and opening brackets, str.title at every letter.
@@ -43,6 +45,7 @@ Value trim(TemplateContext& context, const Value& input, const Given& given) {
   const BoundArguments bound(context, "trim", given, {"chars"});
   const std::string chars = bound.text_or(0, "");
   const std::string text = to_text(context, input);
+  context.spend_characters(text.size());
   const bool by_space = bound[0] == nullptr || bound[0]->is_none();
   return context.text(std::string(python_strip(
       text, StripSides::kBoth, by_space ? std::nullopt : std::optional<std::string_view>(chars))));
@@ -54,6 +57,7 @@ Value replace(TemplateContext& context, const Value& input, const Given& given) 
   const std::string from = to_text(context, *bound[0]);
   const std::string to = to_text(context, *bound[1]);
   const int64_t limit = bound.integer_or(2, -1);
+  context.spend_search(2 * text.size(), from.size());
   const auto times = static_cast<size_t>(count_occurrences(text, from, limit < 0 ? -1 : limit));
   if (to.size() > 0 && times > context.limits().text_bytes / to.size()) {
     context.unsupported("a replacement grew too long");
@@ -79,9 +83,7 @@ Value indent(TemplateContext& context, const Value& input, const Given& given) {
     out += i > 0 && (bound.flag(2) || !lines[i].empty()) ? indention : "";
     out += lines[i];
     context.spend_bytes(indention.size());
-    if (out.size() > context.limits().text_bytes) {
-      context.expect_text(out.size());
-    }
+    context.check_text(out.size());
   }
   return context.text(std::move(out));
 }
@@ -171,6 +173,7 @@ Value to_integer(TemplateContext& context, const Value& input, const Given& give
   }
   std::optional<double> real;
   if (input.is_text()) {
+    context.spend_characters(2 * input.text().size());
     if (const auto integer = read_integer(input.text(), static_cast<int>(base))) {
       return Value::integer(*integer);
     }
@@ -198,6 +201,7 @@ Value to_real(TemplateContext& context, const Value& input, const Given& given) 
   if (input.is_number()) {
     return Value::real(input.as_real());
   }
+  context.spend_characters(input.is_text() ? input.text().size() : 0);
   const auto real = input.is_text() ? read_real(input.text()) : std::nullopt;
   return real ? Value::real(*real) : bound.value_or(0, Value::real(0));
 }

@@ -74,9 +74,7 @@ class JsonWriter {
     } else {
       context_.refuse(fmt::format("Object of type {} is not JSON serializable", value.type_name()));
     }
-    if (out_.size() > context_.limits().text_bytes) {
-      context_.expect_text(out_.size());
-    }
+    context_.check_text(out_.size());
   }
 
   void append_list(const std::vector<TemplateValue>& items, size_t level) {

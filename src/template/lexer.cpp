@@ -225,30 +225,27 @@ class Lexer {
     return at;
   }
 
-  // "loop.0.1" has no fraction: a number behind a dot is an element's index.
-  void lex_number() {
-    size_t end = digits_end(at_);
-    bool real = false;
-    if (at_ == 0 || text_[at_ - 1] != '.') {
-      if (end + 1 < text_.size() && text_[end] == '.' && is_digit(text_[end + 1])) {
-        end = digits_end(end + 1);
-        real = true;
-      }
-      if (end < text_.size() && (text_[end] == 'e' || text_[end] == 'E')) {
-        const size_t sign =
-            end + 1 < text_.size() && (text_[end + 1] == '+' || text_[end + 1] == '-');
-        const size_t exponent = end + 1 + sign;
-        if (exponent < text_.size() && is_digit(text_[exponent])) {
-          end = digits_end(exponent);
-          real = true;
-        }
-      }
+  // Behind a fraction and an exponent, as far as a number that ends in front of `at` has them.
+  size_t real_end(size_t at) const {
+    if (at + 1 < text_.size() && text_[at] == '.' && is_digit(text_[at + 1])) {
+      at = digits_end(at + 1);
     }
+    if (at + 1 < text_.size() && (text_[at] == 'e' || text_[at] == 'E')) {
+      const size_t exponent = at + 1 + (text_[at + 1] == '+' || text_[at + 1] == '-' ? 1 : 0);
+      at = exponent < text_.size() && is_digit(text_[exponent]) ? digits_end(exponent) : at;
+    }
+    return at;
+  }
+
+  void lex_number() {
+    const size_t whole = digits_end(at_);
+    // "loop.0.1" has no fraction: a number behind a dot is an element's index.
+    const size_t end = at_ == 0 || text_[at_ - 1] != '.' ? real_end(whole) : whole;
     check<ModelError>(end >= text_.size() || !is_name_byte(text_[end]),
                       "chat template: line {}: a number in a form we do not read", line_);
     std::string digits(text_.substr(at_, end - at_));
     std::erase(digits, '_');
-    add(real ? TokenKind::kReal : TokenKind::kInteger, digits);
+    add(end > whole ? TokenKind::kReal : TokenKind::kInteger, digits);
     move_to(end);
   }
 
@@ -258,12 +255,9 @@ class Lexer {
       end += text_[end] == '\\' ? 2 : 1;
     }
     check<ModelError>(end < text_.size(), "chat template: line {}: a string does not end", line_);
-    add(TokenKind::kString, unescaped(text_.substr(at_ + 1, end - at_ - 1)));
+    add(TokenKind::kString, string_literal(text_.substr(at_ + 1, end - at_ - 1), line_));
     move_to(end + 1);
   }
-
-  std::string unescaped(std::string_view body) const;
-  char32_t numeric_escape(std::string_view body, size_t& at, size_t digits, int base) const;
 
   size_t skip_space(size_t at) const {
     const std::string_view rest = text_.substr(std::min(at, text_.size()));
@@ -294,53 +288,6 @@ class Lexer {
   std::string brackets_;  // closing brackets still expected, innermost last
   std::vector<TemplateToken> tokens_;
 };
-
-char32_t Lexer::numeric_escape(std::string_view body, size_t& at, size_t digits, int base) const {
-  char32_t code = 0;
-  size_t read = 0;
-  for (; read < digits && at < body.size(); ++read, ++at) {
-    const char c = body[at];
-    const int digit = is_digit(c)              ? c - '0'
-                      : (c >= 'a' && c <= 'f') ? c - 'a' + 10
-                      : (c >= 'A' && c <= 'F') ? c - 'A' + 10
-                                               : 99;
-    if (digit >= base) {
-      break;
-    }
-    code = code * static_cast<char32_t>(base) + static_cast<char32_t>(digit);
-  }
-  const bool valid = code < 0x110000 && (code < 0xD800 || code > 0xDFFF);
-  check<ModelError>(valid && (read == digits || base == 8),
-                    "chat template: line {}: bad escape in a string", line_);
-  return code;
-}
-
-std::string Lexer::unescaped(std::string_view body) const {
-  static constexpr std::string_view kLetters = "abfnrtv\\'\"";
-  static constexpr std::string_view kMeanings = "\a\b\f\n\r\t\v\\'\"";
-  std::string text;
-  for (size_t i = 0; i < body.size();) {
-    if (body[i] != '\\') {
-      text += body[i++];
-      continue;
-    }
-    const char c = body[i + 1];
-    i += 2;
-    if (const size_t letter = kLetters.find(c); letter != std::string_view::npos) {
-      text += kMeanings[letter];
-    } else if (c == 'x' || c == 'u' || c == 'U') {
-      append_utf8(text, numeric_escape(body, i, c == 'x' ? 2 : c == 'u' ? 4 : 8, 16));
-    } else if (c >= '0' && c <= '7') {
-      --i;
-      append_utf8(text, numeric_escape(body, i, 3, 8));
-    } else if (c != '\n') {
-      check<ModelError>(c != 'N', "chat template: line {}: \\N escapes are not supported", line_);
-      text += '\\';
-      text += c;
-    }
-  }
-  return text;
-}
 
 }  // namespace
 

@@ -133,6 +133,7 @@ bool is_equal(TemplateContext& context, const TemplateValue& left, const Templat
     return left.text() == right.text();
   }
   if (left.is_dict() && right.is_dict()) {
+    context.spend(static_cast<int64_t>(left.dict().entries().size()));
     return equal_dicts(context, left.dict(), right.dict());
   }
   if (left.is_sequence() && right.is_sequence() && !left.is(SequenceKind::kGenerator)) {
@@ -176,10 +177,11 @@ bool contains(TemplateContext& context, const TemplateValue& container, const Te
       context.refuse(
           fmt::format("'in <string>' requires string as left operand, not {}", item.type_name()));
     }
-    context.spend_bytes(container.text().size());
+    context.spend_search(container.text().size(), item.text().size());
     return find_part(container.text(), item.text()) != std::string::npos;
   }
   if (container.is_dict()) {
+    context.spend_value(item);
     return container.dict().find(item) != nullptr;
   }
   const Items items = iterate(context, container);

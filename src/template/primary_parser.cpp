@@ -97,6 +97,36 @@ ExpressionPtr ExpressionParser::dict() {
   return make(ExpressionKind::kDict, line, std::move(items));
 }
 
+ExpressionPtr ExpressionParser::target(bool with_attribute, std::string_view end_word) {
+  const Nesting nesting(*this);
+  const int64_t line = current().line;
+  std::vector<ExpressionPtr> items;
+  bool is_tuple = false;
+  while (items.empty() || !(ends_tuple(end_word) || is_operator("="))) {
+    if (skip_operator("(")) {
+      items.push_back(target(with_attribute));
+      expect_operator(")");
+    } else {
+      ExpressionPtr name = make(ExpressionKind::kName, current().line, {});
+      name->name = expect_name();
+      if (with_attribute && skip_operator(".")) {
+        std::vector<ExpressionPtr> owner;
+        owner.push_back(std::move(name));
+        name = make(ExpressionKind::kAttribute, line, std::move(owner));
+        name->name = expect_name();
+      } else if (name->name == "loop") {
+        fail_here("\"loop\" cannot be assigned");
+      }
+      items.push_back(std::move(name));
+    }
+    if (!skip_operator(",")) {
+      break;
+    }
+    is_tuple = true;
+  }
+  return is_tuple ? make(ExpressionKind::kTuple, line, std::move(items)) : std::move(items.front());
+}
+
 ExpressionPtr ExpressionParser::postfix(ExpressionPtr node) {
   while (true) {
     if (is_operator(".") || is_operator("[")) {

@@ -17,6 +17,10 @@ bool has(std::string_view characters, std::string_view character) {
   return characters.find(character) != std::string_view::npos;
 }
 
+std::string reversed(std::string_view text) {
+  return {text.rbegin(), text.rend()};
+}
+
 size_t last_begin(std::string_view text) {
   size_t at = text.size();
   do {
@@ -25,13 +29,27 @@ size_t last_begin(std::string_view text) {
   return at;
 }
 
-bool is_stripped(std::string_view character, const std::optional<std::string_view>& characters) {
-  if (characters) {
-    return has(*characters, character);
+// The characters that strip takes away: a sorted set, or white space.
+class StripSet {
+ public:
+  explicit StripSet(const std::optional<std::string_view>& characters)
+      : is_space_(!characters.has_value()) {
+    for (size_t at = 0; characters && at < characters->size();) {
+      set_.push_back(next_code_point(*characters, at));
+    }
+    std::sort(set_.begin(), set_.end());
   }
-  size_t at = 0;
-  return is_python_space(next_code_point(character, at));
-}
+
+  bool has(std::string_view character) const {
+    size_t at = 0;
+    const char32_t c = next_code_point(character, at);
+    return is_space_ ? is_python_space(c) : std::binary_search(set_.begin(), set_.end(), c);
+  }
+
+ private:
+  bool is_space_;
+  std::u32string set_;
+};
 
 bool ends_line(char32_t c) {
   return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 ||
@@ -90,17 +108,18 @@ bool is_python_space(char32_t c) {
 
 std::string_view python_strip(std::string_view text, StripSides sides,
                               std::optional<std::string_view> characters) {
+  const StripSet stripped(characters);
   while (sides != StripSides::kRight && !text.empty()) {
     size_t end = 0;
     next_code_point(text, end);
-    if (!is_stripped(text.substr(0, end), characters)) {
+    if (!stripped.has(text.substr(0, end))) {
       break;
     }
     text.remove_prefix(end);
   }
   while (sides != StripSides::kLeft && !text.empty()) {
     const size_t begin = last_begin(text);
-    if (!is_stripped(text.substr(begin), characters)) {
+    if (!stripped.has(text.substr(begin))) {
       break;
     }
     text.remove_suffix(text.size() - begin);
@@ -120,6 +139,11 @@ size_t find_part(std::string_view text, std::string_view part, size_t from) {
   const void* found = memmem(rest.data(), rest.size(), part.data(), part.size());
   return found == nullptr ? std::string_view::npos
                           : static_cast<size_t>(static_cast<const char*>(found) - text.data());
+}
+
+size_t find_last_part(std::string_view text, std::string_view part) {
+  const size_t at = find_part(reversed(text), reversed(part));
+  return at == std::string_view::npos ? at : text.size() - at - part.size();
 }
 
 int64_t count_occurrences(std::string_view text, std::string_view part, int64_t limit) {
@@ -143,16 +167,10 @@ std::vector<std::string> python_split(std::string_view text,
   }
   std::vector<std::string> parts;
   if (from_right && limit >= 0) {
-    size_t end = text.size();
-    for (size_t at = text.rfind(*separator);
-         at != std::string_view::npos && static_cast<int64_t>(parts.size()) < limit;
-         at = at >= separator->size() ? text.rfind(*separator, at - separator->size())
-                                      : std::string_view::npos) {
-      parts.emplace_back(text.substr(at + separator->size(), end - at - separator->size()));
-      end = at;
-    }
-    parts.emplace_back(text.substr(0, end));
+    // Backwards, the last separator is the first.
+    parts = python_split(reversed(text), reversed(*separator), limit);
     std::reverse(parts.begin(), parts.end());
+    std::transform(parts.begin(), parts.end(), parts.begin(), reversed);
     return parts;
   }
   size_t begin = 0;

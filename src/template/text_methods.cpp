@@ -27,6 +27,7 @@ TemplateValue strip(TemplateContext& context, const TemplateValue& self,
   const std::string chars = bound.text_or(0, "");
   const bool all_space = bound[0] == nullptr || bound[0]->is_none();
   const auto set = all_space ? std::nullopt : std::optional<std::string_view>(chars);
+  context.spend_characters(self.text().size());
   return context.text(std::string(python_strip(self.text(), kSides, set)));
 }
 
@@ -39,6 +40,7 @@ TemplateValue split(TemplateContext& context, const TemplateValue& self,
   if (!by_space && separator.empty()) {
     context.refuse("empty separator");
   }
+  context.spend_search(self.text().size(), separator.size());
   context.expect_items(by_space ? self.text().size() / 2 : self.text().size() / separator.size());
   return texts(context,
                python_split(self.text(),
@@ -56,7 +58,8 @@ TemplateValue partition(TemplateContext& context, const TemplateValue& self,
   if (separator.empty()) {
     context.refuse("empty separator");
   }
-  const size_t at = kFromRight ? text.rfind(separator) : find_part(text, separator);
+  context.spend_search(text.size(), separator.size());
+  const size_t at = kFromRight ? find_last_part(text, separator) : find_part(text, separator);
   if (at == std::string::npos) {
     return texts(context,
                  kFromRight ? std::vector<std::string>{"", "", text}
@@ -110,6 +113,7 @@ template <std::string (*kConvert)(std::string_view)>
 TemplateValue converted(TemplateContext& context, const TemplateValue& self,
                         const TemplateArguments& given) {
   const BoundArguments bound(context, "case conversion", given, {});
+  context.spend_characters(self.text().size());
   return context.text(kConvert(self.text()));
 }
 
@@ -129,7 +133,8 @@ TemplateValue find(TemplateContext& context, const TemplateValue& self,
                    const TemplateArguments& given) {
   const std::string part = BoundArguments(context, "find", given, {"sub"}, 1).text_or(0, "");
   const std::string& text = self.text();
-  const size_t at = kFromRight ? text.rfind(part) : find_part(text, part);
+  context.spend_search(text.size(), part.size());
+  const size_t at = kFromRight ? find_last_part(text, part) : find_part(text, part);
   return TemplateValue::integer(
       at == std::string::npos ? -1 : count_code_points(std::string_view(text).substr(0, at)));
 }
@@ -146,6 +151,7 @@ TemplateValue index(TemplateContext& context, const TemplateValue& self,
 TemplateValue count(TemplateContext& context, const TemplateValue& self,
                     const TemplateArguments& given) {
   const std::string part = BoundArguments(context, "count", given, {"sub"}, 1).text_or(0, "");
+  context.spend_search(self.text().size(), part.size());
   return TemplateValue::integer(count_occurrences(self.text(), part));
 }
 
@@ -161,8 +167,8 @@ TemplateValue join(TemplateContext& context, const TemplateValue& self,
     }
     text += std::exchange(first, false) ? "" : self.text();
     text += item.text();
-    context.expect_text(text.size() > context.limits().text_bytes ? text.size()
-                                                                  : item.text().size());
+    context.check_text(text.size());
+    context.spend_bytes(item.text().size() + self.text().size());
   }
   return context.text(std::move(text));
 }

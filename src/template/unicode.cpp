@@ -44,9 +44,10 @@ char32_t mapped(const Table& table, char32_t c) {
 
 template <class Table>
 bool append_expansion(std::string& text, const Table& table, char32_t c) {
-  const auto* found = std::find_if(std::begin(table), std::end(table),
-                                   [&](const CaseExpansion& entry) { return entry.from == c; });
-  if (found == std::end(table)) {
+  const auto* found = std::lower_bound(
+      std::begin(table), std::end(table), c,
+      [](const CaseExpansion& entry, char32_t code_point) { return entry.from < code_point; });
+  if (found == std::end(table) || found->from != c) {
     return false;
   }
   for (const char32_t to : found->to) {

@@ -31,7 +31,7 @@ bool append_key(std::string& spelling, const TemplateValue& key) {
     spelling += "none;";
     return true;
   }
-  if (!key.is(SequenceKind::kTuple)) {
+  if (!key.is(SequenceKind::kTuple) || spelling.size() > TemplateDict::kKeyBytes) {
     return false;
   }
   spelling += '(';

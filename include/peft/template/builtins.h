@@ -21,9 +21,18 @@ using TemplateTest = bool (*)(TemplateContext& context, const TemplateValue& val
 TemplateFilter find_filter(std::string_view name);
 TemplateTest find_test(std::string_view name);
 
-/// Filters on text (filters_text.cpp) and on sequences (filters_sequence.cpp); null when unknown.
+/// Filters on text, on sequences, and those that apply others (map, select); null when unknown.
 TemplateFilter find_text_filter(std::string_view name);
 TemplateFilter find_sequence_filter(std::string_view name);
+TemplateFilter find_functional_filter(std::string_view name);
+
+/// "a.b.0" as attributes and elements, the way attribute= arguments name them.
+std::vector<TemplateValue> attribute_path(TemplateContext& context, const TemplateValue& attribute);
+
+/// What stands at that path; `otherwise`, unless it is None, replaces what is undefined.
+TemplateValue at_path(TemplateContext& context, TemplateValue value,
+                      const std::vector<TemplateValue>& path,
+                      const TemplateValue& otherwise = TemplateValue());
 
 /// A method: self.name(arguments), for a self of the right type.
 using TemplateMethod = TemplateFilter;

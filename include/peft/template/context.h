@@ -42,10 +42,19 @@ class TemplateContext {
   }
   /// Pays for reading or writing so many bytes of text.
   void spend_bytes(size_t bytes) { spend(1 + static_cast<int64_t>(bytes / 16)); }
+  /// Pays for looking at each character of a text.
+  void spend_characters(size_t bytes) { spend(1 + static_cast<int64_t>(bytes / 2)); }
   /// Pays for a range() of so many items.
   void spend_range(int64_t items);
 
-  /// Pays for a text of so many bytes before it is built; throws ModelError beyond the limit.
+  /// Pays for copying or hashing a value that is handed to a built-in.
+  void spend_value(const TemplateValue& value);
+  /// Pays for looking for a part in a text.
+  void spend_search(size_t text_bytes, size_t part_bytes);
+
+  /// Throws ModelError for a text of more bytes than the limit.
+  void check_text(size_t bytes) const;
+  /// Checks and pays for a text before it is built.
   void expect_text(size_t bytes);
   /// Pays for a list of so many items before it is built.
   void expect_items(size_t items) { spend(1 + 4 * static_cast<int64_t>(items)); }

@@ -21,6 +21,25 @@ struct TemplateScope {
   void set(const std::string& name, TemplateValue value);
 };
 
+/// Puts a scope below the current one while it lives.
+class ScopeGuard {
+ public:
+  ScopeGuard(std::shared_ptr<TemplateScope>& current, std::shared_ptr<TemplateScope> parent)
+      : current_(current), before_(current) {
+    auto scope = std::make_shared<TemplateScope>();
+    scope->parent = std::move(parent);
+    current_ = std::move(scope);
+  }
+  explicit ScopeGuard(std::shared_ptr<TemplateScope>& current) : ScopeGuard(current, current) {}
+  ~ScopeGuard() { current_ = before_; }
+  ScopeGuard(const ScopeGuard&) = delete;
+  ScopeGuard& operator=(const ScopeGuard&) = delete;
+
+ private:
+  std::shared_ptr<TemplateScope>& current_;
+  std::shared_ptr<TemplateScope> before_;
+};
+
 /// Runs the statements of one template once.
 class Interpreter {
  public:
@@ -44,6 +63,8 @@ class Interpreter {
   std::string capture(const StatementList& body);
   std::string filtered(const ExpressionPtr& filters, std::string text);
   void assign(const TemplateExpression& target, const TemplateValue& value);
+
+  // macros.cpp
   TemplateValue macro(const TemplateStatement& statement, std::string name);
   TemplateValue call_macro(const TemplateStatement& statement, const std::string& name,
                            std::shared_ptr<TemplateScope> scope,

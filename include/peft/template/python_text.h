@@ -45,6 +45,8 @@ std::string python_replace(std::string_view text, std::string_view from, std::st
 int64_t count_occurrences(std::string_view text, std::string_view part, int64_t limit = -1);
 /// Byte offset of the first occurrence at or after `from`; npos when absent. Linear time.
 size_t find_part(std::string_view text, std::string_view part, size_t from = 0);
+/// Byte offset of the last occurrence.
+size_t find_last_part(std::string_view text, std::string_view part);
 
 /// Code points of a text, and the byte offset of the n-th (the size of the text when past it).
 int64_t count_code_points(std::string_view text);

@@ -42,6 +42,9 @@ struct TemplateSequence {
 /// A dict in insertion order, with Python's equality of keys (1 == 1.0 == True).
 class TemplateDict {
  public:
+  /// A tuple as a key may be spelled in so many bytes.
+  static constexpr size_t kKeyBytes = 4096;
+
   /// Null when the key is absent or cannot be a key.
   const TemplateValue* find(const TemplateValue& key) const;
   const TemplateValue* find(std::string_view key) const;
