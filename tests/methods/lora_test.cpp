@@ -1,0 +1,104 @@
+// LoRA against Hugging Face PEFT: adapters that it made, and their logits (scripts/make_fixtures.py).
+#include "peft/config/adapter_config.h"
+#include "peft/methods/adapter_io.h"
+#include "peft/methods/registry.h"
+#include "support/fixtures.h"
+
+namespace peft {
+namespace {
+
+struct AdapterCase {
+  const char* model;
+  const char* adapter;
+};
+
+class PeftAdapter : public testing::TestWithParam<AdapterCase> {
+ protected:
+  std::filesystem::path base_ = fixture(std::string("models/") + GetParam().model);
+  std::filesystem::path folder_ = base_ / GetParam().adapter;
+};
+
+TEST_P(PeftAdapter, GivesTheReferencesLogits) {
+  const auto model = fixture_model(GetParam().model);
+  const auto adapter = load_adapter(*model, read_adapter(folder_));
+  const auto inputs = read_tensors(base_ / "reference.safetensors");
+  const auto expected = read_tensors(folder_ / "adapter_logits.safetensors");
+  for (const auto& [name, logits] : expected) {
+    SCOPED_TRACE(name);
+    const std::string k = name.substr(name.rfind('.'));
+    expect_same_logits(logits_of(*model, ids_of(inputs.at("ids" + k))), logits);
+  }
+}
+
+TEST_P(PeftAdapter, IsWrittenWithTheSameNamesAndValues) {
+  TemporaryDirectory out;
+  const auto model = fixture_model(GetParam().model);
+  const auto adapter = load_adapter(*model, read_adapter(folder_));
+  save_adapter(*adapter, out.path(), "base");
+  const auto ours = read_tensors(out.path() / "adapter_model.safetensors");
+  const auto theirs = read_tensors(folder_ / "adapter_model.safetensors");
+  ASSERT_EQ(ours.size(), theirs.size());
+  for (const auto& [name, tensor] : theirs) {
+    ASSERT_TRUE(ours.count(name) > 0) << name;
+    EXPECT_TRUE(at::equal(ours.at(name), tensor)) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, PeftAdapter,
+                         testing::Values(AdapterCase{"llama", "lora"}, AdapterCase{"llama", "lora-qv"},
+                                         AdapterCase{"llama", "lora-rslora"},
+                                         AdapterCase{"llama", "lora-patterns"},
+                                         AdapterCase{"mistral", "lora"}, AdapterCase{"qwen2", "lora"},
+                                         AdapterCase{"qwen3", "lora"}, AdapterCase{"gpt2", "lora"}));
+
+TEST(Lora, ReportsAllTensorsThatDoNotFitTogether) {
+  const auto model = fixture_model("llama");
+  StoredAdapter stored = read_adapter(fixture("models/llama/lora-qv"));
+  stored.path = "DIR";
+  stored.tensors.front().second = at::zeros({1, 1});
+  stored.tensors.emplace_back("base_model.model.extra.lora_A.weight", at::zeros({1}));
+  try {
+    load_adapter(*model, stored);
+    FAIL() << "was loaded";
+  } catch (const ModelError& error) {
+    const std::string text = error.what();
+    EXPECT_EQ(text.find("DIR: 2 tensors do not fit this model\n"), 0u) << text;
+    EXPECT_NE(text.find("base_model.model.extra.lora_A.weight: this adapter has no such tensor"),
+              std::string::npos);
+    EXPECT_NE(text.find("found (1, 1)"), std::string::npos);
+  }
+}
+
+TEST(Lora, RefusesARankLargerThanTheProjection) {
+  const auto model = fixture_model("llama");
+  const Json config = complete_adapter_config(
+      {{"peft_type", "LORA"}, {"r", 64}, {"target_modules", {"q_proj"}}});
+  EXPECT_THROW(attach_adapter(*model, config, 0), UsageError);
+}
+
+TEST(Lora, StartsTheSameWhateverElseIsAdapted) {
+  const auto start = [](const Json& targets) {
+    const auto model = fixture_model("llama");
+    const auto adapter = attach_adapter(
+        *model, complete_adapter_config({{"peft_type", "LORA"}, {"target_modules", targets}}), 42);
+    for (const auto& [name, tensor] : adapter->trainable()) {
+      if (name == "model.layers.1.self_attn.v_proj.lora_A.weight") {
+        return tensor.clone();
+      }
+    }
+    return Tensor();
+  };
+  EXPECT_TRUE(at::equal(start({"v_proj"}), start("all-linear")));
+}
+
+TEST(SaveAdapter, RefusesValuesThatAreNotFinite) {
+  TemporaryDirectory out;
+  const auto model = fixture_model("llama");
+  const auto adapter = load_adapter(*model, read_adapter(fixture("models/llama/lora-qv")));
+  adapter->trainable().front().second.fill_(std::numeric_limits<float>::quiet_NaN());
+  EXPECT_THROW(save_adapter(*adapter, out.path(), "base"), NumericError);
+  EXPECT_TRUE(std::filesystem::is_empty(out.path()));
+}
+
+}  // namespace
+}  // namespace peft
