@@ -1,6 +1,7 @@
 // peft train: config -> model -> method -> data set -> steps -> adapter, in a straight line.
 #include <ATen/ATen.h>
-#include <ATen/Version.h>
+#include <ATen/Parallel.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <set>

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "peft/util/error.h"
+
 namespace peft {
 namespace {
 

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "peft/kernels/dropout.h"
+#include "peft/util/error.h"
 
 namespace peft {
 namespace {
