@@ -22,6 +22,8 @@ endif()
 
 find_package(OpenMP REQUIRED)  # at::parallel_for in our own sources is serial without it
 set(torch_lib ${PEFT_TORCH_DIR}/lib)
+list(APPEND CMAKE_BUILD_RPATH $ORIGIN ${torch_lib})
+list(APPEND CMAKE_INSTALL_RPATH $ORIGIN ${torch_lib})
 # The wheel carries headers of another fmt; ours must be found first.
 get_target_property(fmt_include fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/include_first)

@@ -51,7 +51,9 @@ Dataset read_data(const Json& request, const OpenModel& open, const TextSide& te
     }
     sources.push_back(source);
   }
-  return load_dataset(sources, options, text.pipeline());
+  Dataset data = load_dataset(sources, options, text.pipeline());
+  check_ids(data, *open.model);
+  return data;
 }
 
 EvalPlan make_plan(const Json& request, Dataset data, const TextSide& text) {

@@ -103,4 +103,16 @@ OpenModel open_model(const Json& request) {
   return open;
 }
 
+void check_ids(const Dataset& data, const CausalLM& model) {
+  const int64_t vocabulary = model.shape().vocabulary;
+  for (const Example& example : data.examples) {
+    for (const int32_t id : example.ids) {
+      check<DataError>(id >= 0 && id < vocabulary,
+                       "{}:{}: the id {} is outside the model's vocabulary of {}",
+                       data.files.at(static_cast<size_t>(example.file)).string(), example.line, id,
+                       vocabulary);
+    }
+  }
+}
+
 }  // namespace peft

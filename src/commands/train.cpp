@@ -65,14 +65,16 @@ void split_off(RunData& data, double ratio, uint64_t seed) {
   all = std::move(kept);
 }
 
-RunData read_data(const Json& config, const TextSide& text) {
+RunData read_data(const Json& config, const TextSide& text, const CausalLM& model) {
   const Json& section = config.at("data");
   const DataOptions options = data_options(section);
   RunData data{load_dataset(data_sources(section.at("train")), options, text.pipeline()), {}, {}};
+  check_ids(data.train, model);
   log_info("{}", show_report(data.train.report));
   data.report["train"] = report_json(data.train.report);
   if (!section.at("eval").is_null()) {
     Dataset held_out = load_dataset(data_sources(section.at("eval")), options, text.pipeline());
+    check_ids(held_out, model);
     data.report["eval"] = report_json(held_out.report);
     data.held_out = std::move(held_out.examples);
   } else if (section.at("eval_split_ratio").get<double>() > 0.0) {
@@ -195,7 +197,7 @@ void run_train(const Json& request) {
   CausalLM& model = *open.model;
   settle_max_length(run, model);
   const TextSide text(open.directory, run.values.at("data").at("chat_template").get<std::string>());
-  const RunData data = read_data(run.values, text);
+  const RunData data = read_data(run.values, text, model);
   const std::unique_ptr<Adapter> adapter = make_adapter(run, model);
 
   const TrainOptions options =

@@ -173,9 +173,9 @@ TEST_P(EveryMethod, GeneratesWithACacheAsWithoutOne) {
 INSTANTIATE_TEST_SUITE_P(Table, EveryMethod,
                          testing::Combine(testing::ValuesIn(kMethods),
                                           testing::ValuesIn(kArchitectures)),
-                         [](const auto& info) {
-                           return std::string(std::get<0>(info.param).name) + "_" +
-                                  std::get<1>(info.param);
+                         [](const auto& entry) {
+                           return std::string(std::get<0>(entry.param).name) + "_" +
+                                  std::get<1>(entry.param);
                          });
 
 TEST(EveryMethodTable, HasEveryMethodOfTheRegistry) {

@@ -95,7 +95,10 @@ TEST(SaveAdapter, RefusesValuesThatAreNotFinite) {
   TemporaryDirectory out;
   const auto model = fixture_model("llama");
   const auto adapter = load_adapter(*model, read_adapter(fixture("models/llama/lora-qv")));
-  adapter->trainable().front().second.fill_(std::numeric_limits<float>::quiet_NaN());
+  {
+    const at::NoGradGuard no_grad;
+    adapter->trainable().front().second.fill_(std::numeric_limits<float>::quiet_NaN());
+  }
   EXPECT_THROW(save_adapter(*adapter, out.path(), "base"), NumericError);
   EXPECT_TRUE(std::filesystem::is_empty(out.path()));
 }

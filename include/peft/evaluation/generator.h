@@ -15,7 +15,7 @@ struct GenerateOptions {
   double temperature = 0.0;  ///< 0: the most likely token
   double top_p = 1.0;        ///< smallest set of tokens with at least this probability
   uint64_t seed = 42;
-  std::vector<int32_t> stop_ids;
+  std::vector<int32_t> stop_ids = {};
 };
 
 /// A continuation; a stop token is not part of it.
