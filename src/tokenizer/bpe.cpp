@@ -8,6 +8,8 @@
 namespace peft {
 namespace {
 
+constexpr int32_t kNoToken = -1;  // a byte without one
+
 using Reader = JsonReader<ModelError>;
 
 /// An option that this engine knows only switched off.
@@ -130,11 +132,12 @@ void BytePairModel::index_bytes(const std::string& where) {
   for (unsigned byte = 0; byte < 256; ++byte) {
     const std::string token = token_of(byte);
     const std::optional<int32_t> id = vocabulary_.find(token);
-    // Some vocabularies leave out the bytes that no UTF-8 text has.
-    const bool occurs = byte < 0xC0 || (byte > 0xC1 && byte < 0xF5);
-    check<ModelError>(id.has_value() || !occurs, "{}: the token \"{}\" of byte {} is missing",
+    // Real vocabularies (SmolLM2's) leave out control characters and bytes that their training
+    // text never had; a printable one that is missing is damage.
+    const bool printable = byte > 0x20 && byte < 0x7F;
+    check<ModelError>(id.has_value() || !printable, "{}: the token \"{}\" of byte {} is missing",
                       where, escaped(token), byte);
-    byte_ids_[byte] = id.value_or(0);
+    byte_ids_[byte] = id.value_or(kNoToken);
   }
 }
 
@@ -157,7 +160,12 @@ void BytePairModel::encode(std::string_view word, std::vector<Symbol>& symbols) 
 
 void BytePairModel::split_bytes(std::string_view word, std::vector<Symbol>& symbols) const {
   for (const char byte : word) {
-    symbols.push_back({byte_ids_[static_cast<uint8_t>(byte)], 1});
+    const int32_t id = byte_ids_[static_cast<uint8_t>(byte)];
+    if (id != kNoToken) {
+      symbols.push_back({id, 1});
+    } else if (unknown_) {
+      symbols.push_back({*unknown_, 1});
+    }
   }
 }
 
