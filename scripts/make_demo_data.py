@@ -6,7 +6,7 @@ The task: a service desk answers every request with the same card, which the bas
     TICKET
     topic: repair
     urgency: high
-    reply: The fitter will see to the kitchen tap within the hour.
+    reply: The fitter will see to the kitchen tap right away.
 
 The topic follows from what the request is about, the urgency from how it is asked, and the reply from these two and the
 thing that is named. Held-out rows use things, wordings and combinations that no training row has. The word lists are
@@ -21,7 +21,7 @@ SEED = 7
 TRAIN_ROWS = 300
 EVAL_ROWS = 60
 
-WHEN = {"high": "within the hour", "normal": "by tomorrow", "low": "this month"}
+WHEN = {"high": "right away", "normal": "tomorrow", "low": "next week"}
 
 # Per urgency: remarks of training rows, remarks of held-out rows. An empty one says nothing, which is normal.
 REMARKS = {
