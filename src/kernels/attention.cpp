@@ -51,12 +51,25 @@ class AttentionBackward final : public KernelNode {
   AttentionOptions options_;
 };
 
-bool is_fast(const Tensor& q, const Tensor& k, const AttentionOptions& options) {
+// Whether every query sees a key; what fused kernels give otherwise is not promised.
+bool all_see_a_key(const Segments& queries, const Segments& keys, const AttentionOptions& options) {
+  for (int64_t b = 0; b < queries.count(); ++b) {
+    const int64_t least = options.causal ? queries.length(b) : 1;
+    if (queries.length(b) > 0 && keys.length(b) < least) {
+      return false;
+    }
+  }
+  return queries.total() > 0;
+}
+
+bool is_fast(const Tensor& q, const Tensor& k, const Segments& queries, const Segments& keys,
+             const AttentionOptions& options) {
   if (options.softcap != 0) {
     return false;  // no fused kernel of LibTorch takes it
   }
   if (q.is_cuda()) {
-    return cuda_table() != nullptr && cuda_table()->attention_supported(q, k, options);
+    return cuda_table() != nullptr && all_see_a_key(queries, keys, options) &&
+           cuda_table()->attention_supported(q, k, options);
   }
   return q.is_cpu() && (q.scalar_type() == at::kFloat || q.scalar_type() == at::kDouble);
 }
@@ -122,7 +135,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
     return attention(q.to(wide), k.to(wide), v.to(wide), queries, keys, options)
         .to(q.scalar_type());
   }
-  if (!is_fast(q, k, options)) {
+  if (!is_fast(q, k, queries, keys, options)) {
     return attention_reference(q, k, v, queries, keys, options);
   }
   const auto node = make_node<AttentionBackward>(q, k, v);
