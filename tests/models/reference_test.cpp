@@ -50,7 +50,8 @@ TEST_P(Reference, GeneratesTheSameGreedyTokens) {
 }
 
 INSTANTIATE_TEST_SUITE_P(TinyCheckpoints, Reference,
-                         testing::Values("llama", "llama3-rope", "llama-yarn-rope", "mistral",
+                         testing::Values("llama", "llama3-rope", "llama-linear-rope",
+                                         "llama-yarn-rope", "mistral",
                                          "qwen2", "qwen3", "gpt2"));
 
 class RealModel : public testing::TestWithParam<const char*> {};
