@@ -17,7 +17,7 @@ namespace {
 
 // Logits held at once. On the CPU the allocator gives blocks above 32 MB back to the system at
 // once, and fresh pages cost more than the arithmetic on them.
-constexpr int64_t kChunkBytesCpu = int64_t{24} << 20;
+constexpr int64_t kChunkBytesCpu = int64_t{31} << 20;
 constexpr int64_t kChunkBytesGpu = int64_t{256} << 20;
 
 // The gradients are known when the loss is; the backward multiplies them by what comes in.
@@ -84,14 +84,17 @@ ScoredRows scored_rows(const Tensor& hidden, const Tensor& targets) {
   return {index, hidden.index_select(0, index), targets.index_select(0, index)};
 }
 
-int64_t rows_per_chunk(const CrossEntropyOptions& options, int64_t vocabulary,
+// Equal chunks: a short last one would read the whole head for a few rows.
+int64_t rows_per_chunk(const CrossEntropyOptions& options, int64_t rows, int64_t vocabulary,
                        const Tensor& hidden) {
   if (options.chunk_rows > 0) {
     return options.chunk_rows;
   }
   const int64_t bytes = hidden.is_cpu() ? kChunkBytesCpu : kChunkBytesGpu;
-  const int64_t rows = bytes / (vocabulary * static_cast<int64_t>(sizeof(float)));
-  return std::max<int64_t>(1, rows >= 8 ? rows / 8 * 8 : rows);
+  const int64_t most =
+      std::max<int64_t>(1, bytes / (vocabulary * static_cast<int64_t>(sizeof(float))));
+  const int64_t chunks = (rows + most - 1) / most;
+  return chunks == 0 ? 1 : (rows + chunks - 1) / chunks;
 }
 
 // Losses and hits of the scored rows, filled chunk by chunk.
@@ -198,7 +201,8 @@ class MatrixHead {
   // All chunks through one buffer of logits.
   RowResults run(const CrossEntropyOptions& options) {
     const int64_t rows = rows_.hidden.size(0);
-    const int64_t chunk = std::min(rows, rows_per_chunk(options, weight_.size(0), rows_.hidden));
+    const int64_t chunk =
+        std::min(rows, rows_per_chunk(options, rows, weight_.size(0), rows_.hidden));
     RowResults results(rows, loss_options(rows_.hidden));
     const Tensor buffer = at::empty({chunk, weight_.size(0)}, dtype_of(rows_.hidden));
     for (int64_t begin = 0; begin < rows; begin += chunk) {
@@ -301,7 +305,7 @@ HeadLoss head_cross_entropy(const Tensor& hidden,
   const ScoredRows scored = scored_rows(hidden, targets);
   check_targets(scored.targets, vocabulary);
   const int64_t rows = scored.hidden.size(0);
-  const int64_t chunk = rows_per_chunk(options, vocabulary, hidden);
+  const int64_t chunk = rows_per_chunk(options, rows, vocabulary, hidden);
   RowResults results(rows, loss_options(hidden));
   std::vector<Tensor> inputs = trainable.vec();
   inputs.insert(inputs.begin(), Tensor());

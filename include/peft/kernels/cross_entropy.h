@@ -12,7 +12,7 @@ inline constexpr int64_t kNotScored = -100;
 
 /// How the head and its loss are computed.
 struct CrossEntropyOptions {
-  int64_t chunk_rows = 0;      ///< rows of logits held at once; 0: as many as fit 24 MB
+  int64_t chunk_rows = 0;      ///< rows of logits held at once; 0: what fits 31 MB on a CPU
   bool count_correct = false;  ///< also count the rows whose largest logit is the target's
   double softcap = 0;          ///< logits become softcap * tanh(logits / softcap); 0: off
 };
