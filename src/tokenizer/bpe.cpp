@@ -1,5 +1,7 @@
 #include "bpe.h"
 
+#include <algorithm>
+
 #include "aligned_text.h"
 #include "byte_level.h"
 #include "peft/util/error.h"
@@ -150,52 +152,58 @@ void BytePairModel::encode(std::string_view word, std::vector<Symbol>& symbols) 
     }
   }
   const size_t begin = symbols.size();
-  if (byte_level_) {
-    split_bytes(word, symbols);
-  } else {
-    split_characters(word, symbols);
-  }
+  split_units(word, symbols);
   merge_symbols(merges_, symbols, begin);
-}
-
-void BytePairModel::split_bytes(std::string_view word, std::vector<Symbol>& symbols) const {
-  for (const char byte : word) {
-    const int32_t id = byte_ids_[static_cast<uint8_t>(byte)];
-    if (id != kNoToken) {
-      symbols.push_back({id, 1});
-    } else if (unknown_) {
-      symbols.push_back({*unknown_, 1});
-    }
-  }
 }
 
 bool BytePairModel::append_byte_tokens(std::string_view character,
                                        std::vector<Symbol>& symbols) const {
-  if (!byte_fallback_) {
+  const auto id_of = [this](char byte) { return byte_ids_[static_cast<uint8_t>(byte)]; };
+  if (!byte_fallback_ || std::any_of(character.begin(), character.end(),
+                                     [&](char byte) { return id_of(byte) == kNoToken; })) {
     return false;
   }
-  split_bytes(character, symbols);
+  for (const char byte : character) {
+    symbols.push_back({id_of(byte), 1});
+  }
   return true;
 }
 
-void BytePairModel::split_characters(std::string_view word, std::vector<Symbol>& symbols) const {
-  bool after_unknown = false;
+std::optional<int32_t> BytePairModel::unit_id(std::string_view unit) const {
+  if (!byte_level_) {
+    return vocabulary_.find(unit);
+  }
+  const int32_t id = byte_ids_[static_cast<uint8_t>(unit[0])];
+  return id == kNoToken ? std::nullopt : std::optional<int32_t>(id);
+}
+
+void BytePairModel::split_units(std::string_view word, std::vector<Symbol>& symbols) const {
+  // An unknown stretch is written when something known follows it, even behind byte tokens: the
+  // reference does so.
+  std::optional<Symbol> unknown;
+  const auto write_unknown = [&] {
+    if (unknown) {
+      symbols.push_back(*unknown);
+    }
+    unknown.reset();
+  };
   for (size_t at = 0; at < word.size();) {
-    const std::string_view character = word.substr(at, utf8_length(word[at]));
-    const auto length = static_cast<uint32_t>(character.size());
-    at += character.size();
-    if (const std::optional<int32_t> id = vocabulary_.find(character)) {
+    const std::string_view unit = word.substr(at, byte_level_ ? 1 : utf8_length(word[at]));
+    const auto length = static_cast<uint32_t>(unit.size());
+    at += length;
+    if (const std::optional<int32_t> id = unit_id(unit)) {
+      write_unknown();
       symbols.push_back({*id, length});
-      after_unknown = false;
-    } else if (!append_byte_tokens(character, symbols) && unknown_) {
-      if (after_unknown && fuse_unknown_) {
-        symbols.back().length += length;
-      } else {
-        symbols.push_back({*unknown_, length});
-      }
-      after_unknown = true;
+    } else if (append_byte_tokens(unit, symbols) || !unknown_) {
+      continue;
+    } else if (unknown && fuse_unknown_) {
+      unknown->length += length;
+    } else {
+      write_unknown();
+      unknown = Symbol{*unknown_, length};
     }
   }
+  write_unknown();
 }
 
 }  // namespace peft

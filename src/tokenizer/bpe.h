@@ -64,8 +64,8 @@ class BytePairModel {
   void add_merge(std::string_view left, std::string_view right, uint32_t rank,
                  const std::string& where);
   void index_bytes(const std::string& where);
-  void split_bytes(std::string_view word, std::vector<Symbol>& symbols) const;
-  void split_characters(std::string_view word, std::vector<Symbol>& symbols) const;
+  void split_units(std::string_view word, std::vector<Symbol>& symbols) const;
+  std::optional<int32_t> unit_id(std::string_view unit) const;
   bool append_byte_tokens(std::string_view character, std::vector<Symbol>& symbols) const;
 
   Vocabulary vocabulary_;
