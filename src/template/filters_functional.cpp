@@ -24,7 +24,10 @@ Value map(TemplateContext& context, const Value& input, const Given& given) {
     return context.generator({});  // even None, which has no items
   }
   if (given.positional.empty()) {
-    const BoundArguments bound(context, "map", {{}, given.named}, {"attribute", "default"}, 1);
+    const BoundArguments bound(context, "map", given, {"attribute", "default"});
+    if (bound[0] == nullptr) {
+      context.unsupported("map: the filter's name is missing");
+    }
     const auto path = attribute_path(context, *bound[0]);
     for (const Value& item : iterate(context, input)) {
       mapped.push_back(at_path(context, item, path, bound.value_or(1, Value())));

@@ -94,6 +94,9 @@ Value sort(TemplateContext& context, const Value& input, const Given& given) {
     context.unsupported("sort: several attributes are not supported");
   }
   Keyed keyed = keyed_items(context, input, bound[2], bound.flag(1));
+  for (auto& [key, item] : keyed) {
+    key = context.list({key});  // as in Jinja: equal keys pass even if their type has no order
+  }
   sort_by_key(context, keyed, bound.flag(0));
   return context.list(values_of(std::move(keyed)));
 }

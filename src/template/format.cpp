@@ -114,7 +114,9 @@ std::string format_percent(TemplateContext& context, const std::string& format,
     }
     context.expect_text(out.size());
   }
-  if (used < values.size() && !operand.is_dict()) {
+  // What has members by key or index passes for a mapping of named values, which may go unused.
+  const bool passes = operand.is_dict() || operand.is(SequenceKind::kList);
+  if (used < values.size() && !passes) {
     context.refuse("not all arguments converted during string formatting");
   }
   return out;

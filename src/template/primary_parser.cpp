@@ -154,6 +154,9 @@ ExpressionPtr ExpressionParser::subscript(ExpressionPtr node) {
   }
   if (!is_operator(":")) {
     parts.push_back(expression());
+    if (is_operator(",")) {
+      fail_here("several keys in brackets are not supported");
+    }
     if (skip_operator("]")) {
       return make(ExpressionKind::kItem, token.line, std::move(parts));
     }
