@@ -236,7 +236,7 @@ void GivenValues::resolve_entry(const Entry& entry, const std::string& type) {
 
 void GivenValues::keep(const KeyMatch& match, const Entry& entry, Json value) {
   const std::string path = match.path();
-  const bool column = match.alias != nullptr && !match.alias->column.empty();
+  const bool column = match.alias != nullptr && path == "data.columns";
   const auto earlier = values_.find(path);
   GivenValue given{std::move(value), entry.where, entry.spelling(), entry.from_flag, column};
   if (earlier == values_.end()) {

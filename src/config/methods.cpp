@@ -172,6 +172,11 @@ std::vector<Key> lora_keys() {
   return keys;
 }
 
+/// A (r, in) and B (out, r).
+int64_t lora_parameters(const Json& adapter, int64_t out, int64_t in) {
+  return adapter.at("r").get<int64_t>() * (out + in);
+}
+
 }  // namespace
 
 const std::vector<Method>& methods() {
@@ -182,7 +187,8 @@ const std::vector<Method>& methods() {
        .summary = "a low-rank update B A beside each chosen linear layer",
        .mergeable = true,
        .learning_rate = 1e-4,
-       .keys = lora_keys()},
+       .keys = lora_keys(),
+       .parameters = lora_parameters},
   };
   return all;
 }

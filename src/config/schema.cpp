@@ -2,6 +2,7 @@
 
 #include "peft/config/keys.h"
 #include "peft/config/methods.h"
+#include "peft/data/column_options.h"
 
 namespace peft {
 namespace {
@@ -53,6 +54,16 @@ Json map_of(Json members) {
   return {{"type", "object"}, {"additionalProperties", std::move(members)}};
 }
 
+Json columns_schema(const Json& text) {
+  Json properties = Json::object();
+  for (const std::string& name : column_names()) {
+    properties[name] = name == "roles" ? map_of(text) : text;
+  }
+  return {{"type", "object"},
+          {"properties", std::move(properties)},
+          {"additionalProperties", false}};
+}
+
 Json type_schema(const Key& key, ValueType type) {
   const Json text = {{"type", "string"}, {"minLength", 1}};
   switch (type) {
@@ -70,8 +81,8 @@ Json type_schema(const Key& key, ValueType type) {
       return map_of(scalar(key, "integer"));
     case kNumberMap:
       return map_of(scalar(key, "number"));
-    case kStringMap:
-      return map_of(text);
+    case kColumns:
+      return columns_schema(text);
     case kSources: {
       Json schema = source_schema();
       schema["anyOf"].push_back(list_of(source_schema()));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "peft/data/column_options.h"
 #include "peft/util/text.h"
 
 namespace peft {
@@ -50,8 +51,8 @@ std::string type_text(const Key& key, ValueType type) {
       return "an object of integers" + range_text(key);
     case kNumberMap:
       return "an object of numbers" + range_text(key);
-    case kStringMap:
-      return "an object of strings";
+    case kColumns:
+      return "an object of columns (" + join(column_names(), ", ") + ")";
     case kSources:
       return "a file, {\"path\", \"weight\", \"limit\"}, or a list of these";
     default:
@@ -93,6 +94,20 @@ bool is_source(const Json& value) {
                      [&](const auto& item) { return good(item.key(), item.value()); });
 }
 
+bool is_columns(const Json& value) {
+  if (!value.is_object()) {
+    return false;
+  }
+  const std::vector<std::string>& names = column_names();
+  for (const auto& [ours, theirs] : value.items()) {
+    if (std::find(names.begin(), names.end(), ours) == names.end() ||
+        (ours == "roles" ? !theirs.is_object() : !is_text(theirs))) {
+      return false;
+    }
+  }
+  return true;
+}
+
 template <class Test>
 bool all_in(const Json& container, Test test) {
   return std::all_of(container.begin(), container.end(), test);
@@ -127,8 +142,8 @@ bool fits(const Key& key, ValueType type, const Json& value, ValueOrigin origin)
       return value.is_object() && all_in(value, int_here);
     case kNumberMap:
       return value.is_object() && all_in(value, number_here);
-    case kStringMap:
-      return value.is_object() && all_in(value, is_text);
+    case kColumns:
+      return is_columns(value);
     case kSources:
       return value.is_array() ? !value.empty() && all_in(value, is_source) : is_source(value);
   }

@@ -17,7 +17,7 @@ struct GivenValue {
   std::string where;  ///< "run.json:9:17" or "--set"
   std::string name;   ///< as written: "adapter.lora_rank"
   bool from_flag = false;
-  bool column = false;  ///< one entry of data.columns, given under another tool's name
+  bool column = false;  ///< part of data.columns, given under another tool's name
 
   /// `where`, with the name that was used if it is not ours: what resolved_config.json records.
   std::string origin(const std::string& path) const;

@@ -26,7 +26,7 @@ enum class ValueType {
   kStringList,
   kIntMap,     ///< object of integers
   kNumberMap,  ///< object of numbers
-  kStringMap,  ///< object of strings
+  kColumns,    ///< {our column: the file's}, and under "roles" {the file's word: role}
   kSources     ///< data files: a path, {path, weight, limit}, or a list of these
 };
 

@@ -18,6 +18,8 @@ struct Method {
   bool mergeable;
   double learning_rate;   ///< of a run file that gives none
   std::vector<Key> keys;  ///< without the keys common to all methods
+  /// Trainable parameters beside one linear layer (out, in) under a resolved adapter section.
+  int64_t (*parameters)(const Json& adapter, int64_t out, int64_t in);
 };
 
 /// All methods of this version, in the order of `peft methods`.

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "peft/cli/requests.h"
+
+namespace CLI {
+class App;
+}
+
+namespace peft {
+
+/// What a parsed command line asks for; returns the exit code or throws Error.
+using Action = std::function<int()>;
+
+// One source file per command. Each adds its subcommand to `app`; when the user chose it, parsing
+// sets `action`.
+
+void setup_train(CLI::App& app, Action& action);
+void setup_eval(CLI::App& app, Action& action);
+void setup_generate(CLI::App& app, Action& action);
+void setup_logits(CLI::App& app, Action& action);
+void setup_tokenize(CLI::App& app, Action& action);
+void setup_data(CLI::App& app, Action& action);
+void setup_methods(CLI::App& app, Action& action);
+void setup_config(CLI::App& app, Action& action);
+void setup_adapters(CLI::App& app, Action& action);
+void setup_import(CLI::App& app, Action& action);
+
+/// Flags of every command that computes with a model.
+struct ModelOptions {
+  std::string model;
+  std::string adapter;
+  std::string dtype = "auto";
+  std::string device = "auto";
+  int64_t threads = 0;  ///< 0: the machine's
+};
+
+/// Adds --model, --adapter, --dtype, --device and --threads.
+void add_model_options(CLI::App& command, ModelOptions& options);
+/// Adds --device and --threads.
+void add_device_options(CLI::App& command, std::string& device, int64_t& threads);
+
+/// Throws UsageError unless `device` is auto, cpu, cuda or cuda:N and `threads` is not negative.
+void check_device_options(const std::string& device, int64_t threads);
+/// Throws UsageError unless `value` is one of `choices`.
+void check_choice(const std::string& flag, const std::string& value,
+                  const std::vector<std::string>& choices);
+/// Throws UsageError unless the number is at least `least`.
+void check_at_least(const std::string& flag, int64_t value, int64_t least);
+
+/// "model", "adapter", "dtype", "device" and "threads" of a request. Throws UsageError when neither a
+/// model nor an adapter is named.
+Request model_request(const ModelOptions& options);
+
+/// The text, or null when it is empty.
+Json text_or_null(const std::string& text);
+
+/// Prints one JSON document on stdout.
+void print_json(const Json& document);
+/// Prints text on stdout.
+void print_text(const std::string& text);
+
+/// A JSON file of messages: a list, or {"messages", "tools"}. Throws DataError.
+Json read_messages(const std::string& file);
+
+/// True if stdout is a terminal and colour is welcome there.
+bool stdout_takes_colour();
+
+}  // namespace peft

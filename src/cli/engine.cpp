@@ -1,0 +1,38 @@
+#include "peft/cli/engine.h"
+
+#include <dlfcn.h>
+
+#include <filesystem>
+
+namespace peft {
+namespace {
+
+std::filesystem::path engine_path() {
+  std::error_code unreadable;
+  const std::filesystem::path program =
+      std::filesystem::read_symlink("/proc/self/exe", unreadable);
+  check<IoError>(!unreadable, "/proc/self/exe: {}", unreadable.message());
+  return program.parent_path() / "libpeft_engine.so";
+}
+
+}  // namespace
+
+int run_engine(const std::string& command, const Request& request) {
+  const std::filesystem::path path = engine_path();
+  check<IoError>(std::filesystem::exists(path),
+                 "{}: no such file; `peft {}` needs the engine beside the program", path.string(),
+                 command);
+  // Never closed: LibTorch's threads and destructors outlive any such attempt.
+  void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* const reason = ::dlerror();
+    fail<IoError>("the engine cannot be loaded: {}", reason == nullptr ? "unknown" : reason);
+  }
+  using Run = int (*)(const char*, const char*);
+  const Run run = reinterpret_cast<Run>(::dlsym(library, "peft_run"));
+  check<IoError>(run != nullptr, "{}: has no peft_run; it belongs to another version",
+                 path.string());
+  return run(command.c_str(), request.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+}  // namespace peft

@@ -1,0 +1,149 @@
+// Properties of the tables of keys.
+#include "peft/config/keys.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "config/resolve.h"
+#include "peft/config/names.h"
+#include "peft/config/schema.h"
+
+namespace peft {
+namespace {
+
+/// Spellings of a name with one mistake: a letter left out, doubled, replaced, or two swapped.
+std::vector<std::string> typos(const std::string& name) {
+  std::vector<std::string> result;
+  for (size_t i = 0; i < name.size(); ++i) {
+    std::string without = name;
+    without.erase(i, 1);
+    std::string doubled = name;
+    doubled.insert(i, 1, name[i]);
+    std::string replaced = name;
+    replaced[i] = 'z';
+    result.insert(result.end(), {without, doubled, replaced});
+    if (i + 1 < name.size() && name[i] != name[i + 1]) {
+      std::string swapped = name;
+      std::swap(swapped[i], swapped[i + 1]);
+      result.push_back(swapped);
+    }
+  }
+  return result;
+}
+
+/// Keys whose names are one mistake apart.
+bool are_twins(const std::string& a, const std::string& b) {
+  return a.substr(0, a.size() - 1) == b.substr(0, b.size() - 1);  // adam_beta1, adam_beta2
+}
+
+TEST(Keys, AreFoundBehindEveryTypo) {
+  int checked = 0;
+  for (const Section section : kSections) {
+    for (const Key& key : keys_of(section)) {
+      for (const std::string& typo : typos(key.name)) {
+        if (key.name.size() < 3 || find_key(section, typo)) {
+          continue;  // "r" is too short for typos
+        }
+        const std::string hint = name_hint(section, typo);
+        const std::string expected = "; did you mean \"" + key.name + "\"?";
+        ++checked;
+        EXPECT_TRUE(hint == expected ||
+                    (hint.size() == expected.size() &&
+                     are_twins(hint.substr(15, key.name.size()), key.name)))
+            << section_name(section) << "." << typo << hint;
+      }
+    }
+  }
+  EXPECT_GT(checked, 3000);
+}
+
+TEST(Keys, HaveNamesThatMeanOneThingEach) {
+  std::set<std::string> seen;
+  for (const Section section : kSections) {
+    for (const Key& key : keys_of(section)) {
+      EXPECT_TRUE(seen.insert(key.name).second) << key.name;
+      for (const Alias& alias : key.aliases) {
+        EXPECT_TRUE(seen.insert(alias.name).second) << alias.name;
+      }
+    }
+  }
+  for (const Lookalike& lookalike : lookalikes()) {
+    EXPECT_TRUE(seen.insert(lookalike.name).second) << lookalike.name;
+  }
+}
+
+TEST(Keys, AcceptTheirOwnDefaults) {
+  for (const Section section : kSections) {
+    for (const Key& key : keys_of(section)) {
+      if (key.fallback && !key.fallback->is_null()) {
+        const Json file = {{"model", "m"}, {"train", "t"}, {"output_dir", "o"},
+                           {key.name, *key.fallback}};
+        EXPECT_EQ(refusal(file.dump()), "") << key.name;
+      }
+    }
+  }
+}
+
+/// The keys that do something. One more here means that the engine obeys it: a key nobody obeys is
+/// not accepted.
+TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
+  std::vector<std::string> used;
+  for (const Section section : kSections) {
+    for (const Key& key : keys_of(section)) {
+      if (key.support == Support::kUsed) {
+        used.push_back(key.name);
+      }
+    }
+  }
+  const std::vector<std::string> expected = {
+      "name_or_path", "dtype",
+      "peft_type", "path", "r", "lora_alpha", "lora_dropout", "use_rslora", "rank_pattern",
+      "alpha_pattern", "init_lora_weights", "target_modules", "exclude_modules",
+      "layers_to_transform", "layers_pattern",
+      "train", "eval", "eval_split_ratio", "format", "columns", "chat_template", "train_on",
+      "train_on_eos", "max_length", "overflow", "packing", "shuffle",
+      "output_dir", "num_train_epochs", "max_steps", "per_device_train_batch_size",
+      "gradient_accumulation_steps", "global_batch_size", "learning_rate", "lr_scheduler_type",
+      "warmup_ratio", "warmup_steps", "min_lr_ratio", "optim", "weight_decay", "adam_beta1",
+      "adam_beta2", "adam_epsilon", "max_grad_norm", "seed", "logging_steps", "eval_steps"};
+  EXPECT_EQ(used, expected);
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(std::string(PEFT_SOURCE_DIR) + "/" + path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(Reference, IsTheCommittedPage) {
+  EXPECT_EQ(config_reference(), text_of("docs/config.md"))
+      << "run: build/peft config schema --markdown > docs/config.md";
+}
+
+TEST(Configs, AreComplete) {
+  for (const char* file : {"lora.json"}) {
+    const ResolvedConfig config =
+        load_config(std::string(PEFT_SOURCE_DIR) + "/configs/" + file, {});
+    EXPECT_EQ(config.values["training"]["output_dir"], "demo/out/lora");
+  }
+}
+
+TEST(Schema, DescribesKeysWithTypesRangesAndDefaults) {
+  const Json schema = run_file_schema();
+  const Json& training = schema["properties"]["training"];
+  EXPECT_EQ(training["properties"]["seed"].dump(),
+            R"({"description":"of the adapter's start, the order of rows and dropout","default":42,)"
+            R"("anyOf":[{"type":"integer","minimum":0.0,"maximum":4294967295.0},{"type":"null"}]})");
+  EXPECT_EQ(training["required"].dump(), R"(["output_dir"])");
+  EXPECT_EQ(training["additionalProperties"], false);
+  const Json& adapter = schema["properties"]["adapter"]["anyOf"][0]["properties"];
+  EXPECT_EQ(adapter["peft_type"]["anyOf"][0]["enum"].dump(), R"(["LORA"])");
+  EXPECT_EQ(adapter["use_dora"]["enum"].dump(), "[false,null]");
+}
+
+}  // namespace
+}  // namespace peft
