@@ -19,11 +19,20 @@ Key unavailable(std::string name, Json fallback, std::string missing,
           .neutral = {fallback}};
 }
 
+/// A field that PEFT writes and nothing here depends on.
 Key ignored(std::string name, Json fallback) {
   return {.name = std::move(name),
           .types = {},
           .fallback = std::move(fallback),
-          .support = Support::kIgnored};
+          .support = Support::kNotUsed};
+}
+
+/// A field that PEFT reads, or once wrote, and does not write today.
+Key legacy(std::string name) {
+  return {.name = std::move(name),
+          .types = {},
+          .fallback = std::nullopt,
+          .support = Support::kNotUsed};
 }
 
 /// Which modules get an adapter.
@@ -159,8 +168,8 @@ std::vector<Key> unavailable_lora_keys() {
       ignored("megatron_core", "megatron.core"),
       ignored("qalora_group_size", 16),
       ignored("fan_in_fan_out", false),
-      ignored("merge_weights", nullptr),
-      ignored("enable_lora", nullptr),
+      legacy("merge_weights"),
+      legacy("enable_lora"),
   };
 }
 
@@ -246,7 +255,7 @@ const std::vector<Key>& common_adapter_keys() {
                             ignored("inference_mode", false),
                             ignored("auto_mapping", nullptr),
                             ignored("peft_version", nullptr),
-                            ignored("runtime_config", nullptr)};
+                            legacy("runtime_config")};
   }();
   return keys;
 }

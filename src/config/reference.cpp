@@ -64,7 +64,7 @@ std::string unavailable(const std::vector<Key>& keys) {
 std::string ignored(const std::vector<Key>& keys) {
   std::vector<std::string> names;
   for (const Key& key : keys) {
-    if (key.support == Support::kIgnored) {
+    if (key.support == Support::kNotUsed) {
       names.push_back(code(key.name));
     }
   }

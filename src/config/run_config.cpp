@@ -72,7 +72,7 @@ class Resolution {
   void resolve_key(const std::string& section, const Key& key) {
     const std::string path = section + "." + key.name;
     if (const GivenValue* value = given_.find(path);
-        value != nullptr && key.support != Support::kIgnored) {
+        value != nullptr && key.support != Support::kNotUsed) {
       set(section, key.name, value->value, value->origin(path));
     } else if (key.fallback) {
       set(section, key.name, *key.fallback, "default");

@@ -94,7 +94,7 @@ Json type_schema(const Key& key, ValueType type) {
 }
 
 Json key_schema(const Key& key) {
-  if (key.support == Support::kIgnored) {
+  if (key.support == Support::kNotUsed) {
     return {{"description", "not used"}};
   }
   if (key.support == Support::kNeutral) {

@@ -204,7 +204,7 @@ std::string expectation(const Key& key) {
 CheckedValue checked_value(const Key& key, const Alias* alias, const Json& value,
                            ValueOrigin origin) {
   const bool minus_one = key.minus_one_is_absent && value.is_number() && value == -1;
-  if (value.is_null() || minus_one || key.support == Support::kIgnored) {
+  if (value.is_null() || minus_one || key.support == Support::kNotUsed) {
     return {minus_one ? Json() : value, ""};
   }
   if (alias != nullptr && !alias->column.empty() && is_text(value)) {

@@ -116,7 +116,7 @@ TEST(Messages, RefuseTwoNamesOfOneKey) {
   EXPECT_EQ(refusal(flat(""), {"lr=1", "training.learning_rate=2"}),
             "--set: training.learning_rate: the same key as \"lr\" (--set); keep one");
   EXPECT_EQ(of(R"("adapter": {}, "peft": {})"),
-            "run.json:2:16: peft: the same section as \"adapter\"; keep one");
+            "run.json:2:17: peft: the same section as \"adapter\"; keep one");
 }
 
 TEST(Messages, RefuseBothKeysOfAnExclusivePair) {

@@ -34,7 +34,7 @@ enum class ValueType {
 enum class Support {
   kUsed,     ///< read and obeyed
   kNeutral,  ///< known; only values that ask for nothing are accepted
-  kIgnored   ///< written by PEFT, not needed here; any value is accepted
+  kNotUsed   ///< written by PEFT, not needed here; any value is accepted
 };
 
 /// Another spelling of a value: what `from` says, `to` means. A null `to` is "not given".
