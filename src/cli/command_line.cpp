@@ -90,7 +90,8 @@ std::string flag_hint(const CLI::App& command, const std::string& flag) {
 std::string complaint(CLI::App& app, const CLI::ParseError& error, int argc,
                       const char* const* argv) {
   const auto [command, words] = command_of(app, argc, argv);
-  for (int i = words; i < argc && error.get_name() == "ExtrasError"; ++i) {
+  const bool extra = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
+  for (int i = words; i < argc && extra; ++i) {
     const std::string flag = argv[i];
     const std::string name = flag.substr(0, flag.find('='));
     if (flag.starts_with("--") && command->get_option_no_throw(name) == nullptr) {

@@ -53,7 +53,7 @@ TEST(CommandLine, RefusesWhatItDoesNotKnowInOneLine) {
        "--format: expected auto, text, pair, instruct, chat, tokens, found \"caht\"; did you mean "
        "\"chat\"?"},
       {"eval --model m --data x --match '(' --generate 1",
-       "--match: missing closing parenthesis (at offset 1)"},
+       "--match: missing closing parenthesis at offset 1"},
       {"eval --model m --data x --match x", "--match: needs --generate N"},
       {"eval --model m --data x --compare",
        "--compare: needs --adapter DIR, to be compared with its base"},
@@ -110,7 +110,7 @@ TEST(CommandLine, ShowsARunFileWithOrigins) {
   EXPECT_EQ(outcome.code, 0);
   const Json document = Json::parse(outcome.out);
   EXPECT_EQ(document["training"]["seed"], 7);
-  EXPECT_EQ(document["origin"]["training.seed"], "--set (as seed)");
+  EXPECT_EQ(document["origin"]["training.seed"], "--set");
   EXPECT_EQ(document["adapter"]["peft_type"], "LORA");
   EXPECT_NE(peft("config show --config " + kConfig).out.find("lora_alpha"), std::string::npos);
 }

@@ -62,7 +62,7 @@ TEST_F(Folders, TokenizeAFileAsOneText) {
   const Outcome outcome =
       peft("tokenize --model " + model() + " --file " + path("chat.json") + " --json");
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_EQ(Json::parse(outcome.out)["offsets"].back()[1], 40);
+  EXPECT_EQ(Json::parse(outcome.out)["offsets"].back()[1], 39);
 }
 
 TEST_F(Folders, TokenizeMessagesWithATemplate) {

@@ -51,7 +51,7 @@ TEST(Rows, PassesOverAByteOrderMark) {
 
 TEST(Rows, NamesTheLineOfABadRow) {
   EXPECT_EQ(fault_of("{\"a\": 1}\n{\"a\": 1, \"a\": 2}\n"),
-            "d.jsonl:2:1: the key \"a\" appears twice");
+            "d.jsonl:2:10: the key \"a\" appears twice");
   EXPECT_EQ(fault_of("{\"a\": 1}\n[1]\n"), "d.jsonl:2: expected an object, found a list");
   EXPECT_EQ(fault_of("[{\"a\": 1},\n\n 5]"), "d.jsonl:3: expected an object, found an integer");
 }
