@@ -13,7 +13,6 @@
 namespace peft {
 namespace {
 
-constexpr size_t kPromptsAtOnce = 16;
 constexpr int64_t kDefaultBatchTokens = 2048;
 
 /// What is asked of each model that is judged.
@@ -81,21 +80,18 @@ EvalPlan make_plan(const Json& request, Dataset data, const TextSide& text) {
 /// Generates an answer for every row and compares it with the reference and the format.
 void judge_answers(const EvalPlan& plan, const OpenModel& open, const TextSide& text, Json& out) {
   const GenerateOptions options{.max_new_tokens = plan.new_tokens, .stop_ids = text.stop_ids()};
+  std::vector<std::vector<int32_t>> prompts;
+  for (const Example& example : plan.examples) {
+    prompts.emplace_back(example.ids.begin(), example.ids.begin() + example.prompt_length);
+  }
+  const std::vector<Generated> results = generate(*open.model, prompts, options, open.device);
   int64_t exact = 0;
   int64_t formatted = 0;
-  for (size_t begin = 0; begin < plan.examples.size(); begin += kPromptsAtOnce) {
-    std::vector<std::vector<int32_t>> prompts;
-    for (size_t i = begin; i < std::min(begin + kPromptsAtOnce, plan.examples.size()); ++i) {
-      const Example& example = plan.examples[i];
-      prompts.emplace_back(example.ids.begin(), example.ids.begin() + example.prompt_length);
-    }
-    const std::vector<Generated> results = generate(*open.model, prompts, options, open.device);
-    for (size_t i = 0; i < results.size(); ++i) {
-      const std::string answer =
-          trimmed(text.tokenizer().decode(results[i].ids, /*skip_special_tokens=*/true));
-      exact += answer == trimmed(plan.answers[begin + i]) ? 1 : 0;
-      formatted += plan.format && plan.format->full_match(answer) ? 1 : 0;
-    }
+  for (size_t i = 0; i < results.size(); ++i) {
+    const std::string answer =
+        trimmed(text.tokenizer().decode(results[i].ids, /*skip_special_tokens=*/true));
+    exact += answer == trimmed(plan.answers[i]) ? 1 : 0;
+    formatted += plan.format && plan.format->full_match(answer) ? 1 : 0;
   }
   const double rows = static_cast<double>(plan.examples.size());
   out["generated_rows"] = plan.examples.size();

@@ -9,8 +9,6 @@
 namespace peft {
 namespace {
 
-constexpr size_t kPromptsAtOnce = 16;
-
 /// One prompt of a jsonl row: {"prompt": text} or {"messages": [...]}.
 std::vector<int32_t> prompt_of_row(const Json& row, const std::string& where, const TextSide& text,
                                    bool add_special) {
@@ -101,19 +99,14 @@ void run_generate(const Json& request) {
   Stream printer(text.tokenizer());
   const TokenSink sink = [&](size_t, int32_t id) { printer.add(id); };
 
+  const auto start = std::chrono::steady_clock::now();
+  const std::vector<Generated> generated =
+      generate(*open.model, prompts, options, open.device, stream ? sink : TokenSink());
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   Json results = Json::array();
-  for (size_t begin = 0; begin < prompts.size(); begin += kPromptsAtOnce) {
-    const size_t end = std::min(begin + kPromptsAtOnce, prompts.size());
-    const auto start = std::chrono::steady_clock::now();
-    const std::vector<Generated> generated =
-        generate(*open.model, {prompts.begin() + begin, prompts.begin() + end}, options,
-                 open.device, stream ? sink : TokenSink());
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    for (size_t i = 0; i < generated.size(); ++i) {
-      results.push_back(
-          result_json(generated[i], prompts[begin + i].size(), seconds, text.tokenizer()));
-    }
+  for (size_t i = 0; i < generated.size(); ++i) {
+    results.push_back(result_json(generated[i], prompts[i].size(), seconds, text.tokenizer()));
   }
   if (json) {
     const bool list = request.at("input").is_string();

@@ -27,20 +27,6 @@ bool is_prefix(const std::vector<int32_t>& ids, size_t count, const std::vector<
          std::equal(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), of.begin());
 }
 
-int64_t code_points(std::string_view text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-}
-
-/// Bytes of the first `count` code points.
-size_t bytes_of(std::string_view text, int64_t count) {
-  size_t offset = 0;
-  for (int64_t i = 0; i < count && offset < text.size(); ++i) {
-    next_code_point(text, offset);
-  }
-  return offset;
-}
-
 /// Finds the answers of one conversation.
 class ConversationMasker {
  public:
@@ -178,13 +164,13 @@ class ConversationMasker {
     if (!turn.through.text.starts_with(turn.prompt.text)) {
       return std::nullopt;
     }
-    const int64_t begin = code_points(turn.prompt.text);
+    const int64_t begin = count_code_points(turn.prompt.text);
     const auto& offsets = turn.through.tokens.offsets;
     const size_t first = first_reaching(offsets, begin);
     const std::optional<int64_t> stop = turn_end(turn.through.tokens.ids, first);
     const int64_t end =
-        stop ? offsets[static_cast<size_t>(*stop)].second : code_points(turn.through.text);
-    if (!whole.text.starts_with(turn.through.text.substr(0, bytes_of(turn.through.text, end)))) {
+        stop ? offsets[static_cast<size_t>(*stop)].second : count_code_points(turn.through.text);
+    if (!whole.text.starts_with(turn.through.text.substr(0, code_point_offset(turn.through.text, end)))) {
       return std::nullopt;
     }
     return span_in(whole.tokens, begin, end,

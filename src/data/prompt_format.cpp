@@ -15,11 +15,6 @@ bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-int64_t code_points(std::string_view text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-}
-
 }  // namespace
 
 PromptFormat::PromptFormat(const DataOptions& options, const TextPipeline& pipeline)
@@ -127,7 +122,7 @@ FormattedSource PromptFormat::format_pair(const PromptCompletion& pair) const {
   FormattedRow row{tokens.ids, all_labels(tokens.ids, pipeline_.tokenizer)};
   if (options_.train_on != "all") {
     // A token over the border belongs to the completion, whose first characters it holds.
-    const int64_t border = code_points(pair.prompt);
+    const int64_t border = count_code_points(pair.prompt);
     for (size_t i = 0; i < row.ids.size(); ++i) {
       const auto [begin, end] = tokens.offsets[i];
       const bool added = begin == end;

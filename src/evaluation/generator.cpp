@@ -44,12 +44,14 @@ int32_t sample(const Tensor& logits, const GenerateOptions& options, double draw
 /// The prompts that are still being continued.
 class Decoding {
  public:
-  Decoding(const CausalLM& model, const std::vector<std::vector<int32_t>>& prompts,
+  /// `first` is the index of the first of these prompts among all.
+  Decoding(const CausalLM& model, const std::vector<std::vector<int32_t>>& prompts, size_t first,
            const GenerateOptions& options, at::Device device, const TokenSink& sink)
       : model_(model),
         options_(options),
         device_(device),
         sink_(sink),
+        first_(first),
         results_(prompts.size()),
         cache_(model.shape().layers, static_cast<int64_t>(prompts.size())),
         pending_(prompts),
@@ -88,7 +90,7 @@ class Decoding {
       const int64_t row = static_cast<int64_t>(b);
       const int32_t id =
           options_.temperature > 0.0
-              ? sample(logits[row], options_, uniform(options_.seed, active_[b], result.ids.size()))
+              ? sample(logits[row], options_, uniform(options_.seed, first_ + active_[b], result.ids.size()))
               : static_cast<int32_t>(greedy[row].item<int64_t>());
       positions_[b] += static_cast<int64_t>(pending_[b].size());
       if (std::find(options_.stop_ids.begin(), options_.stop_ids.end(), id) !=
@@ -98,7 +100,7 @@ class Decoding {
       }
       result.ids.push_back(id);
       if (sink_) {
-        sink_(active_[b], id);
+        sink_(first_ + active_[b], id);
       }
       pending_[b] = {id};
       if (static_cast<int64_t>(result.ids.size()) >= options_.max_new_tokens) {
@@ -134,6 +136,7 @@ class Decoding {
   const GenerateOptions& options_;
   at::Device device_;
   const TokenSink& sink_;
+  size_t first_;
   std::vector<Generated> results_;
   KvCache cache_;
   std::vector<std::vector<int32_t>> pending_;  // tokens to feed, by active prompt
@@ -151,7 +154,17 @@ std::vector<Generated> generate(const CausalLM& model,
   if (prompts.empty() || options.max_new_tokens <= 0) {
     return std::vector<Generated>(prompts.size(), Generated{{}, "length"});
   }
-  return Decoding(model, prompts, options, device, sink).run();
+  std::vector<Generated> results;
+  const size_t batch = std::max<size_t>(1, options.batch);
+  for (size_t first = 0; first < prompts.size(); first += batch) {
+    const size_t end = std::min(first + batch, prompts.size());
+    const std::vector<std::vector<int32_t>> group(prompts.begin() + static_cast<int64_t>(first),
+                                                  prompts.begin() + static_cast<int64_t>(end));
+    for (Generated& result : Decoding(model, group, first, options, device, sink).run()) {
+      results.push_back(std::move(result));
+    }
+  }
+  return results;
 }
 
 }  // namespace peft

@@ -4,6 +4,7 @@
 
 #include "peft/template/operations.h"
 #include "peft/template/python_text.h"
+#include "peft/util/text.h"
 
 namespace peft {
 namespace {

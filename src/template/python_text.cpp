@@ -230,19 +230,6 @@ std::string python_replace(std::string_view text, std::string_view from, std::st
   return out.append(text.substr(begin));
 }
 
-int64_t count_code_points(std::string_view text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-}
-
-size_t code_point_offset(std::string_view text, int64_t index) {
-  size_t at = 0;
-  for (int64_t i = 0; i < index && at < text.size(); ++i) {
-    next_code_point(text, at);
-  }
-  return at;
-}
-
 std::vector<std::string> characters(std::string_view text) {
   std::vector<std::string> parts;
   for (size_t at = 0; at < text.size();) {

@@ -16,7 +16,7 @@ namespace {
 
 using Reader = JsonReader<ModelError>;
 
-constexpr size_t kLargestFile = size_t{256} << 20;
+constexpr size_t kLargestTokenizer = size_t{256} << 20;
 
 /// White space and its stand-in at both ends of a token, in characters.
 Margins margins_of(std::string_view token) {
@@ -249,7 +249,7 @@ int64_t JsonTokenizer::vocabulary_size() const {
 
 std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& file,
                                                const TokenizerConfig& config) {
-  const Json json = read_json<ModelError>(file, {kLargestFile, 64});
+  const Json json = read_json<ModelError>(file, {kLargestTokenizer, 64});
   return std::make_unique<JsonTokenizer>(json, config, file.string());
 }
 

@@ -99,6 +99,19 @@ char32_t next_code_point(std::string_view text, size_t& offset) {
   return code_point;
 }
 
+int64_t count_code_points(std::string_view text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+}
+
+size_t code_point_offset(std::string_view text, int64_t index) {
+  size_t at = 0;
+  for (int64_t i = 0; i < index && at < text.size(); ++i) {
+    next_code_point(text, at);
+  }
+  return at;
+}
+
 void append_utf8(std::string& text, char32_t code_point) {
   const auto put = [&](char32_t byte) { text += static_cast<char>(byte); };
   if (code_point < 0x80) {

@@ -9,7 +9,7 @@
 namespace peft {
 namespace {
 
-constexpr const char* kTurns =
+constexpr const char* kTwoTurns =
     "{% for m in messages %}{{ '<a>' if m['role'] == 'assistant' else '<u>' }}{{ m['content'] }}<e>"
     "{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
 
@@ -68,7 +68,7 @@ class DatasetTest : public testing::Test {
 
   TemporaryDirectory folder_;
   FakeTokenizer tokenizer_;
-  ChatTemplate template_{kTurns, tokenizer_.special()};
+  ChatTemplate template_{kTwoTurns, tokenizer_.special()};
 };
 
 using Shown = std::vector<std::string>;

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 const fs::path kFixtures = fs::path(PEFT_SOURCE_DIR) / "tests" / "fixtures" / "io";
 
 /// The fault of a file, without the path in front.
-std::string fault_of(const std::string& content) {
+std::string gguf_fault_of(const std::string& content) {
   const TemporaryDirectory directory;
   const fs::path file = directory / "m.gguf";
   put_file(file, content);
@@ -89,96 +89,96 @@ TEST(Gguf, GivesShapesOutermostFirst) {
 }
 
 TEST(Gguf, RefusesAForeignFile) {
-  EXPECT_EQ(fault_of("GGUF"), "not a GGUF file");
-  EXPECT_EQ(fault_of(std::string(64, 'x')), "not a GGUF file");
-  EXPECT_EQ(fault_of(GgufBuilder().file("", 1)), "expected GGUF version 2 or 3, found 1");
-  EXPECT_EQ(fault_of(GgufBuilder().file("", 3u << 24)), "big-endian GGUF files are not supported");
+  EXPECT_EQ(gguf_fault_of("GGUF"), "not a GGUF file");
+  EXPECT_EQ(gguf_fault_of(std::string(64, 'x')), "not a GGUF file");
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().file("", 1)), "expected GGUF version 2 or 3, found 1");
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().file("", 3u << 24)), "big-endian GGUF files are not supported");
 }
 
 TEST(Gguf, RefusesCountsBeyondItsLimits) {
   const std::string prefix = "GGUF" + GgufBuilder::number<uint32_t>(3);
   EXPECT_EQ(
-      fault_of(prefix + GgufBuilder::number<uint64_t>(500'001) + GgufBuilder::number<uint64_t>(0)),
+      gguf_fault_of(prefix + GgufBuilder::number<uint64_t>(500'001) + GgufBuilder::number<uint64_t>(0)),
       "expected at most 500000 tensors, found 500001");
   EXPECT_EQ(
-      fault_of(prefix + GgufBuilder::number<uint64_t>(0) + GgufBuilder::number<uint64_t>(65'537)),
+      gguf_fault_of(prefix + GgufBuilder::number<uint64_t>(0) + GgufBuilder::number<uint64_t>(65'537)),
       "expected at most 65536 keys, found 65537");
 }
 
 TEST(Gguf, RefusesAHeaderThatIsCutShort) {
   const std::string prefix = "GGUF" + GgufBuilder::number<uint32_t>(3) +
                              GgufBuilder::number<uint64_t>(0) + GgufBuilder::number<uint64_t>(1);
-  EXPECT_EQ(fault_of(prefix), "the header is cut short: 8 bytes needed at offset 24, 0 left");
-  EXPECT_EQ(fault_of(prefix + GgufBuilder::number<uint64_t>(uint64_t{1} << 62)),
+  EXPECT_EQ(gguf_fault_of(prefix), "the header is cut short: 8 bytes needed at offset 24, 0 left");
+  EXPECT_EQ(gguf_fault_of(prefix + GgufBuilder::number<uint64_t>(uint64_t{1} << 62)),
             "the header is cut short: 4611686018427387904 bytes needed at offset 32, 0 left");
 }
 
 TEST(Gguf, RefusesAListLongerThanTheFile) {
   const std::string list =
       GgufBuilder::number<uint32_t>(8) + GgufBuilder::number(uint64_t{1} << 60);
-  EXPECT_EQ(fault_of(GgufBuilder().raw("k", 9, list).file()),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().raw("k", 9, list).file()),
             "k: a list of 1152921504606846976 elements in the 15 bytes left");
 }
 
 TEST(Gguf, RefusesValuesItDoesNotKnow) {
-  EXPECT_EQ(fault_of(GgufBuilder().raw("k", 13, "").file()), "k: unknown value type 13");
-  EXPECT_EQ(fault_of(GgufBuilder().raw("k", 7, "\2").file()), "k: expected a boolean, found 2");
-  EXPECT_EQ(fault_of(GgufBuilder().string("k", "a\xFF").file()), "k: \"a\\xff\" is not UTF-8");
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().raw("k", 13, "").file()), "k: unknown value type 13");
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().raw("k", 7, "\2").file()), "k: expected a boolean, found 2");
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().string("k", "a\xFF").file()), "k: \"a\\xff\" is not UTF-8");
   const std::string nested = GgufBuilder::number<uint32_t>(9) + GgufBuilder::number<uint64_t>(1);
-  EXPECT_EQ(fault_of(GgufBuilder().raw("k", 9, nested).file()),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().raw("k", 9, nested).file()),
             "k: lists of lists are not supported");
 }
 
 TEST(Gguf, RefusesDuplicatesByName) {
-  EXPECT_EQ(fault_of(GgufBuilder().u32("k", 1).u32("k", 1).file()), "the key \"k\" appears twice");
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().u32("k", 1).u32("k", 1).file()), "the key \"k\" appears twice");
   EXPECT_EQ(
-      fault_of(
+      gguf_fault_of(
           GgufBuilder().tensor("w", {1}, 0, 0).tensor("w", {1}, 0, 32).file(std::string(64, '\0'))),
       "the tensor \"w\" appears twice");
 }
 
 TEST(Gguf, RefusesNamesNobodyCanPrint) {
-  EXPECT_EQ(fault_of(GgufBuilder().u32("", 1).file()),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().u32("", 1).file()),
             "key \"\": expected 1 to 1024 printable bytes, found 0");
-  EXPECT_EQ(fault_of(GgufBuilder().tensor("w\x1b", {1}, 0, 0).file("0000")),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w\x1b", {1}, 0, 0).file("0000")),
             "tensor \"w\\x1b\": expected 1 to 1024 printable bytes, found 2");
 }
 
 TEST(Gguf, RefusesAnAlignmentThatIsNone) {
-  EXPECT_EQ(fault_of(GgufBuilder().u32("general.alignment", 0).file()),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().u32("general.alignment", 0).file()),
             "general.alignment: expected a power of two up to 65536, found 0");
-  EXPECT_EQ(fault_of(GgufBuilder().u32("general.alignment", 24).file()),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().u32("general.alignment", 24).file()),
             "general.alignment: expected a power of two up to 65536, found 24");
 }
 
 TEST(Gguf, RefusesShapesThatDoNotFit) {
-  EXPECT_EQ(fault_of(GgufBuilder().tensor("w", {}, 0, 0).file()),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {}, 0, 0).file()),
             "tensor \"w\": expected 1 to 4 dimensions, found 0");
-  EXPECT_EQ(fault_of(GgufBuilder().tensor("w", {4, 0}, 0, 0).file()),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {4, 0}, 0, 0).file()),
             "tensor \"w\": dimension 1 of 0 elements is out of range");
-  EXPECT_EQ(fault_of(GgufBuilder().tensor("w", {1u << 31, 1u << 31, 4}, 0, 0).file()),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {1u << 31, 1u << 31, 4}, 0, 0).file()),
             "tensor \"w\": dimension 2 of 4 elements is out of range");
-  EXPECT_EQ(fault_of(GgufBuilder().tensor("w", {33}, 8, 0).file(std::string(99, '\0'))),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {33}, 8, 0).file(std::string(99, '\0'))),
             "tensor \"w\": rows of 33 elements do not hold whole blocks of 32");
-  EXPECT_EQ(fault_of(GgufBuilder().tensor("w", {uint64_t{1} << 62}, 0, 0).file()),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {uint64_t{1} << 62}, 0, 0).file()),
             "tensor \"w\": too many elements");
 }
 
 TEST(Gguf, RefusesTensorsOutsideTheFileOrOverEachOther) {
-  EXPECT_EQ(fault_of(GgufBuilder().tensor("w", {2}, 0, 0).file("0000")),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {2}, 0, 0).file("0000")),
             "tensor \"w\": 8 bytes at offset 0 lie outside the 4 bytes of data");
-  EXPECT_EQ(fault_of(GgufBuilder().tensor("w", {1}, 0, ~uint64_t{31}).file("0000")),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {1}, 0, ~uint64_t{31}).file("0000")),
             "tensor \"w\": 4 bytes at offset 18446744073709551584 lie outside the 4 bytes of data");
-  EXPECT_EQ(fault_of(GgufBuilder().tensor("w", {1}, 0, 4).file("00000000")),
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {1}, 0, 4).file("00000000")),
             "tensor \"w\": offset 4 is not a multiple of 32");
   EXPECT_EQ(
-      fault_of(
+      gguf_fault_of(
           GgufBuilder().tensor("a", {9}, 0, 0).tensor("b", {1}, 0, 32).file(std::string(64, '\0'))),
       "tensor \"b\" overlaps another one");
 }
 
 TEST(Gguf, ListsTensorsOfTypesItCannotRead) {
-  EXPECT_EQ(fault_of(GgufBuilder()
+  EXPECT_EQ(gguf_fault_of(GgufBuilder()
                          .tensor("a", {256}, 12, 0)
                          .tensor("b", {256}, 14, 160)
                          .tensor("c", {256}, 12, 384)

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "peft/data/dataset.h"
+#include "peft/data/stop_tokens.h"
 #include "peft/io/hf_directory.h"
 #include "peft/methods/adapter_io.h"
 #include "peft/models/load.h"
@@ -23,7 +24,8 @@ class TextSide {
     return {*tokenizer_, chat_template_ ? &*chat_template_ : nullptr, stop_ids_};
   }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
-  const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
+  /// What ends an answer: the model's eos tokens and the token that its template ends a turn with.
+  std::vector<int32_t> stop_ids() const { return stop_set(pipeline()); }
 
   /// Ids of a conversation up to where the assistant speaks. `messages`: a list, or an object with
   /// "messages" and "tools". Throws DataError when the model has no chat template.

@@ -16,6 +16,7 @@ struct GenerateOptions {
   double top_p = 1.0;        ///< smallest set of tokens with at least this probability
   uint64_t seed = 42;
   std::vector<int32_t> stop_ids = {};
+  size_t batch = 16;  ///< prompts that are continued side by side
 };
 
 /// A continuation; a stop token is not part of it.
@@ -27,7 +28,7 @@ struct Generated {
 /// Called for each new token with its prompt's index, in order.
 using TokenSink = std::function<void(size_t prompt, int32_t id)>;
 
-/// Continues every prompt with a KV cache, all prompts side by side in one ragged batch. Sampling
+/// Continues every prompt with a KV cache, `batch` prompts at a time in one ragged batch. Sampling
 /// depends on the seed, the prompt's index and the token's place alone. Throws DataError for an
 /// empty prompt or one that fills the model's positions.
 std::vector<Generated> generate(const CausalLM& model,

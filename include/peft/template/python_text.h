@@ -48,9 +48,6 @@ size_t find_part(std::string_view text, std::string_view part, size_t from = 0);
 /// Byte offset of the last occurrence.
 size_t find_last_part(std::string_view text, std::string_view part);
 
-/// Code points of a text, and the byte offset of the n-th (the size of the text when past it).
-int64_t count_code_points(std::string_view text);
-size_t code_point_offset(std::string_view text, int64_t index);
 std::vector<std::string> characters(std::string_view text);
 
 /// repr of a str and of a float.
