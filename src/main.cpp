@@ -1,3 +1,5 @@
 #include "peft/cli/command_line.h"
 
-int main(int argc, char** argv) { return peft::run_command_line(argc, argv); }
+int main(int argc, char** argv) {
+  return peft::run_command_line(argc, argv);
+}

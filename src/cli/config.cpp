@@ -91,7 +91,8 @@ void setup_config(CLI::App& app, Action& action) {
   const auto options = std::make_shared<ConfigCommand>();
   const auto add = [&](const char* name, const char* text, int (*run)(const ConfigCommand&)) {
     CLI::App* command = group->add_subcommand(name, text);
-    command->callback([options, run, &action] { action = [options, run] { return run(*options); }; });
+    command->callback(
+        [options, run, &action] { action = [options, run] { return run(*options); }; });
     return command;
   };
   add_file_options(*add("show", "print every key with its value and where it came from", show),

@@ -74,8 +74,7 @@ int show(const DataShowCommand& options) {
                       data.at("chat_template").get<std::string>());
   const Dataset set =
       load_dataset(data_sources(data.at("train")), options_for(config, model), model.pipeline());
-  const ShowOptions style{
-      .colour = stdout_takes_colour(), .ids = options.ids, .files = set.files};
+  const ShowOptions style{.colour = stdout_takes_colour(), .ids = options.ids, .files = set.files};
   const auto shown = std::min(set.examples.size(), static_cast<size_t>(options.count));
   Json examples = Json::array();
   std::string text = show_report(set.report);
@@ -100,8 +99,9 @@ void setup_data(CLI::App& app, Action& action) {
   CLI::App* group = app.add_subcommand("data", "look at training data");
   group->require_subcommand(1);
   const auto options = std::make_shared<DataShowCommand>();
-  CLI::App* command = group->add_subcommand("show", "print rows as the model sees them, with what "
-                                                    "is trained between marks or in colour");
+  CLI::App* command = group->add_subcommand("show",
+                                            "print rows as the model sees them, with what "
+                                            "is trained between marks or in colour");
   command->add_option("--config", options->config, "run file (JSON)");
   command->add_option("--set", options->sets, "KEY=VALUE that wins over the run file; repeatable")
       ->allow_extra_args(false)

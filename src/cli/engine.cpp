@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 namespace peft {
@@ -9,8 +10,7 @@ namespace {
 
 std::filesystem::path engine_path() {
   std::error_code unreadable;
-  const std::filesystem::path program =
-      std::filesystem::read_symlink("/proc/self/exe", unreadable);
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", unreadable);
   check<IoError>(!unreadable, "/proc/self/exe: {}", unreadable.message());
   return program.parent_path() / "libpeft_engine.so";
 }
@@ -22,6 +22,9 @@ int run_engine(const std::string& command, const Request& request) {
   check<IoError>(std::filesystem::exists(path),
                  "{}: no such file; `peft {}` needs the engine beside the program", path.string(),
                  command);
+  // Threads that wait give their core away: spinning ones slow down everything else on a machine,
+  // and with it themselves. OpenMP reads this once, when it is loaded.
+  ::setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
   // Never closed: LibTorch's threads and destructors outlive any such attempt.
   void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {

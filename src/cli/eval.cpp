@@ -79,14 +79,13 @@ void setup_eval(CLI::App& app, Action& action) {
   command->add_option("--max-length", options->max_length, "tokens of a row that are kept");
   command->add_option("--train-on", options->train_on, "tokens that are scored")
       ->capture_default_str();
-  command->add_option("--chat-template", options->chat_template,
-                      "tokenizer, chatml or a Jinja file")
+  command
+      ->add_option("--chat-template", options->chat_template, "tokenizer, chatml or a Jinja file")
       ->capture_default_str();
   command->add_option("--limit", options->limit, "first so many rows of each file");
   command->add_option("--batch-tokens", options->batch_tokens, "tokens of one forward pass");
   command->add_flag("--compare", options->compare, "judge the base beside the adapter");
-  command->add_option("--fail-if", options->fail_if,
-                      "exit with 9 if it holds, as in \"loss>1.9\"");
+  command->add_option("--fail-if", options->fail_if, "exit with 9 if it holds, as in \"loss>1.9\"");
   command->add_option("--generate", options->generate,
                       "answer every row with at most so many tokens and count exact matches");
   command->add_option("--match", options->match,

@@ -1,8 +1,9 @@
+#include "peft/config/methods.h"
+
 #include <CLI/CLI.hpp>
 #include <memory>
 
 #include "peft/cli/command.h"
-#include "peft/config/methods.h"
 #include "peft/config/run_config.h"
 #include "peft/io/hf_directory.h"
 #include "peft/util/text.h"
@@ -20,8 +21,8 @@ struct MethodsCommand {
 std::vector<std::vector<int64_t>> linear_shapes(const HfDirectory& model) {
   std::vector<std::vector<int64_t>> shapes;
   for (const auto& [name, info] : model.tensors()) {
-    const bool in_block = name.find("layers.") != std::string::npos ||
-                          name.starts_with("h.") || name.find(".h.") != std::string::npos;
+    const bool in_block = name.find("layers.") != std::string::npos || name.starts_with("h.") ||
+                          name.find(".h.") != std::string::npos;
     if (in_block && name.ends_with(".weight") && info.shape.size() == 2) {
       shapes.push_back(info.shape);
     }
@@ -31,10 +32,8 @@ std::vector<std::vector<int64_t>> linear_shapes(const HfDirectory& model) {
 
 /// Sizes of a method with a run file's defaults on a model, from the files' headers alone.
 void add_sizes(const Method& method, const HfDirectory& model, Json& entry) {
-  const Json minimal = {{"model", "-"},
-                        {"data", "-"},
-                        {"adapter", method.name},
-                        {"training", {{"output_dir", "-"}}}};
+  const Json minimal = {
+      {"model", "-"}, {"data", "-"}, {"adapter", method.name}, {"training", {{"output_dir", "-"}}}};
   const Json adapter = resolve_config(minimal, {}, "defaults", {}).values.at("adapter");
   int64_t parameters = 0;
   for (const std::vector<int64_t>& shape : linear_shapes(model)) {
@@ -42,8 +41,8 @@ void add_sizes(const Method& method, const HfDirectory& model, Json& entry) {
   }
   const int64_t bytes = 4 * parameters;  // float32
   entry["trainable_parameters"] = parameters;
-  entry["share"] = static_cast<double>(parameters) /
-                   static_cast<double>(parameters + model.total_elements());
+  entry["share"] =
+      static_cast<double>(parameters) / static_cast<double>(parameters + model.total_elements());
   entry["adapter_bytes"] = bytes;
   // Weights as stored; adapter, its gradient and AdamW's two moments. Activations come on top.
   entry["training_memory_bytes"] = model.total_bytes() + 4 * bytes;
@@ -72,12 +71,12 @@ void print_entry(const Json& entry) {
                          entry["mergeable"].get<bool>() ? "can be merged" : "cannot be merged",
                          entry["learning_rate"].dump()));
   if (entry["trainable_parameters"].is_number()) {
-    print_text(fmt::format("{:<10} {} trainable parameters ({:.2f} %), adapter {}, at least {} to "
-                           "train without activations\n",
-                           "", with_commas(entry["trainable_parameters"].get<int64_t>()),
-                           100.0 * entry["share"].get<double>(),
-                           human_bytes(entry["adapter_bytes"].get<int64_t>()),
-                           human_bytes(entry["training_memory_bytes"].get<int64_t>())));
+    print_text(fmt::format(
+        "{:<10} {} trainable parameters ({:.2f} %), adapter {}, at least {} to "
+        "train without activations\n",
+        "", with_commas(entry["trainable_parameters"].get<int64_t>()),
+        100.0 * entry["share"].get<double>(), human_bytes(entry["adapter_bytes"].get<int64_t>()),
+        human_bytes(entry["training_memory_bytes"].get<int64_t>())));
   }
 }
 

@@ -57,7 +57,9 @@ Request model_request(const ModelOptions& options) {
           {"threads", options.threads}};
 }
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
 
 void print_text(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);

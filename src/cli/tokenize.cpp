@@ -27,16 +27,14 @@ Encoding encode_messages(const TokenizeCommand& options, const ModelText& model)
   const Json messages = read_messages(options.messages);
   const Json& list = messages.is_object() ? messages.at("messages") : messages;
   const Json tools = messages.is_object() ? messages.value("tools", Json()) : Json();
-  const std::string text =
-      model.chat_template->render(list, tools, options.add_generation_prompt);
+  const std::string text = model.chat_template->render(list, tools, options.add_generation_prompt);
   return model.tokenizer->encode(text, /*add_special_tokens=*/false);
 }
 
 void print_table(const Encoding& encoding, const Tokenizer& tokenizer) {
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
     print_text(fmt::format("{:>7}  {:>6}-{:<6}  {}\n", encoding.ids[i], encoding.offsets[i].first,
-                           encoding.offsets[i].second,
-                           escaped(tokenizer.token(encoding.ids[i]))));
+                           encoding.offsets[i].second, escaped(tokenizer.token(encoding.ids[i]))));
   }
 }
 
@@ -59,9 +57,9 @@ int tokenize(const TokenizeCommand& options) {
   const auto encode = [&](const std::string& text) {
     return model.tokenizer->encode(text, !options.no_special_tokens);
   };
-  const Encoding encoding =
-      !options.messages.empty() ? encode_messages(options, model)
-      : options.has_text        ? encode(options.text)
+  const Encoding encoding = !options.messages.empty() ? encode_messages(options, model)
+                            : options.has_text
+                                ? encode(options.text)
                                 : encode(read_text<DataError>(options.file, kLargestText));
   if (options.json) {
     print_json(encoding_json(encoding, *model.tokenizer));
@@ -81,8 +79,8 @@ void setup_tokenize(CLI::App& app, Action& action) {
   command->add_option("--file", options->file, "a file that is one text");
   command->add_option("--messages", options->messages,
                       "JSON file with a list of {\"role\", \"content\"}");
-  command->add_option("--chat-template", options->chat_template,
-                      "tokenizer, chatml or a Jinja file")
+  command
+      ->add_option("--chat-template", options->chat_template, "tokenizer, chatml or a Jinja file")
       ->capture_default_str();
   command->add_flag("--no-special-tokens", options->no_special_tokens,
                     "leave out what the tokenizer adds around a text");

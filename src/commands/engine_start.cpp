@@ -32,8 +32,9 @@ int count_gpus(std::string* problem) {
     return 0;
   }
   if (version < 13000) {
-    *problem = fmt::format("the NVIDIA driver supports CUDA {}.{}; CUDA 13.0 is needed (driver 580)",
-                           version / 1000, version % 1000 / 10);
+    *problem =
+        fmt::format("the NVIDIA driver supports CUDA {}.{}; CUDA 13.0 is needed (driver 580)",
+                    version / 1000, version % 1000 / 10);
     return 0;
   }
   if (count == 0) {
@@ -52,9 +53,10 @@ std::filesystem::path own_folder() {
 bool load_plugin(std::string* problem) {
   const std::filesystem::path file = own_folder() / "libpeft_cuda.so";
   void* const plugin = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  const auto table = plugin == nullptr ? nullptr
-                                       : reinterpret_cast<const CudaTable* (*)()>(
-                                             ::dlsym(plugin, "peft_cuda_table"));
+  const auto table =
+      plugin == nullptr
+          ? nullptr
+          : reinterpret_cast<const CudaTable* (*)()>(::dlsym(plugin, "peft_cuda_table"));
   if (table == nullptr) {
     *problem = ::dlerror();
     return false;
@@ -79,9 +81,9 @@ int64_t gpu_index(const std::string& choice, int count) {
 }  // namespace
 
 at::Device start_engine(const std::string& choice, int64_t threads) {
-  check<UsageError>(choice == "auto" || choice == "cpu" || choice == "cuda" ||
-                        choice.starts_with("cuda:"),
-                    "--device: expected auto, cpu, cuda or cuda:N, found \"{}\"", choice);
+  check<UsageError>(
+      choice == "auto" || choice == "cpu" || choice == "cuda" || choice.starts_with("cuda:"),
+      "--device: expected auto, cpu, cuda or cuda:N, found \"{}\"", choice);
   at::Device device(at::kCPU);
   if (choice != "cpu") {
     std::string problem;

@@ -26,8 +26,8 @@ ExitCode code_of(const c10::Error& error, const std::string& text) {
 
 }  // namespace
 
-/// Runs one command; `request` is its JSON. Prints results on stdout, everything else on stderr, and
-/// returns the exit code. No exception leaves.
+/// Runs one command; `request` is its JSON. Prints results on stdout, everything else on stderr,
+/// and returns the exit code. No exception leaves.
 extern "C" __attribute__((visibility("default"))) int peft_run(const char* command,
                                                                const char* request) {
   static const std::map<std::string, void (*)(const peft::Json&)> table = {

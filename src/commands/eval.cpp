@@ -102,8 +102,7 @@ void judge_answers(const EvalPlan& plan, const OpenModel& open, const TextSide& 
 }
 
 Json judge(const EvalPlan& plan, const OpenModel& open, const TextSide& text) {
-  const Evaluation result =
-      evaluate(*open.model, plan.examples, plan.batch_tokens, open.device);
+  const Evaluation result = evaluate(*open.model, plan.examples, plan.batch_tokens, open.device);
   const auto number_or_null = [](double value) {
     return std::isfinite(value) ? Json(value) : Json(nullptr);
   };

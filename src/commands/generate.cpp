@@ -38,8 +38,7 @@ std::vector<std::vector<int32_t>> read_prompts(const Json& request, const TextSi
       continue;
     }
     const std::string where = fmt::format("{}:{}", file, number);
-    prompts.push_back(
-        prompt_of_row(parse_json<DataError>(line, where), where, text, add_special));
+    prompts.push_back(prompt_of_row(parse_json<DataError>(line, where), where, text, add_special));
   }
   check<DataError>(!prompts.empty(), "{}: no prompts", file);
   return prompts;
@@ -90,10 +89,9 @@ void run_generate(const Json& request) {
   open.attach();
   const TextSide text(open.directory, request.value("chat_template", std::string("tokenizer")));
   const auto prompts = read_prompts(request, text);
-  const GenerateOptions options{request.at("max_new_tokens").get<int64_t>(),
-                                request.at("temperature").get<double>(),
-                                request.at("top_p").get<double>(),
-                                request.at("seed").get<uint64_t>(), text.stop_ids()};
+  const GenerateOptions options{
+      request.at("max_new_tokens").get<int64_t>(), request.at("temperature").get<double>(),
+      request.at("top_p").get<double>(), request.at("seed").get<uint64_t>(), text.stop_ids()};
   const bool json = request.at("json").get<bool>();
   const bool stream = request.at("stream").get<bool>() && !json && prompts.size() == 1;
   Stream printer(text.tokenizer());

@@ -60,7 +60,8 @@ void run_logits(const Json& request) {
     if (!logits.back().isfinite().all().item<bool>()) {
       log_warning("row {}: logits that are not finite", logits.size());
     }
-    tensors.push_back({fmt::format("logits.{}", logits.size() - 1), Dtype::kF32,
+    tensors.push_back({fmt::format("logits.{}", logits.size() - 1),
+                       Dtype::kF32,
                        logits.back().sizes().vec(),
                        {static_cast<const std::byte*>(logits.back().const_data_ptr()),
                         static_cast<size_t>(logits.back().nbytes())}});

@@ -21,9 +21,10 @@ class MissingTokenizer final : public Tokenizer {
 
  private:
   [[noreturn]] void refuse() const {
-    fail<ModelError>("{}: no tokenizer.json and no tokenizer.model; only data of the format "
-                     "\"tokens\" can be used",
-                     folder_);
+    fail<ModelError>(
+        "{}: no tokenizer.json and no tokenizer.model; only data of the format "
+        "\"tokens\" can be used",
+        folder_);
   }
   std::string folder_;
 };
@@ -60,8 +61,7 @@ std::filesystem::path base_folder(const Json& request, const std::optional<Store
 
 TextSide::TextSide(const HfDirectory& directory, const std::string& chat_template)
     : tokenizer_(tokenizer_of(directory.path())),
-      chat_template_(
-          load_chat_template(chat_template, directory.path(), tokenizer_->special())),
+      chat_template_(load_chat_template(chat_template, directory.path(), tokenizer_->special())),
       stop_ids_(directory.eos_token_ids()) {
   const auto eos = tokenizer_->special().eos;
   if (eos && std::find(stop_ids_.begin(), stop_ids_.end(), *eos) == stop_ids_.end()) {
@@ -107,10 +107,9 @@ void check_ids(const Dataset& data, const CausalLM& model) {
   const int64_t vocabulary = model.shape().vocabulary;
   for (const Example& example : data.examples) {
     for (const int32_t id : example.ids) {
-      check<DataError>(id >= 0 && id < vocabulary,
-                       "{}:{}: the id {} is outside the model's vocabulary of {}",
-                       data.files.at(static_cast<size_t>(example.file)).string(), example.line, id,
-                       vocabulary);
+      check<DataError>(
+          id >= 0 && id < vocabulary, "{}:{}: the id {} is outside the model's vocabulary of {}",
+          data.files.at(static_cast<size_t>(example.file)).string(), example.line, id, vocabulary);
     }
   }
 }

@@ -91,7 +91,8 @@ std::unique_ptr<Adapter> make_adapter(RunConfig& run, CausalLM& model) {
     StoredAdapter stored = read_adapter(section.at("path").get<std::string>());
     for (const auto& [key, value] : section.items()) {
       if (stored.config.contains(key)) {
-        stored.config[key] = value;  // what may change without changing a shape; else the load fails
+        stored.config[key] =
+            value;  // what may change without changing a shape; else the load fails
       }
     }
     log_info("going on from the adapter in {}", stored.path.string());
@@ -219,9 +220,9 @@ void run_train(const Json& request) {
       },
       [&](int64_t step, const Evaluation& evaluation) {
         log.write(evaluation_json(step, evaluation));
-        progress.line(fmt::format("step {}  held-out loss {:.4f}  perplexity {:.3f}  token accuracy {:.3f}",
-                                  step, evaluation.loss(), evaluation.perplexity(),
-                                  evaluation.token_accuracy()));
+        progress.line(fmt::format(
+            "step {}  held-out loss {:.4f}  perplexity {:.3f}  token accuracy {:.3f}", step,
+            evaluation.loss(), evaluation.perplexity(), evaluation.token_accuracy()));
       }};
   const TrainSummary summary = train(model, *adapter, data.train.examples, data.held_out, plan,
                                      options, open.device, callbacks);

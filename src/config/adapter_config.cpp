@@ -10,8 +10,7 @@ namespace peft {
 namespace {
 
 const Method& method_of(const Json& saved, const std::string& where) {
-  check<ModelError>(saved.is_object(), "{}: expected an object, found {}", where,
-                    json_kind(saved));
+  check<ModelError>(saved.is_object(), "{}: expected an object, found {}", where, json_kind(saved));
   const auto type = saved.find("peft_type");
   check<ModelError>(type != saved.end() && type->is_string(),
                     "{}: peft_type: expected the name of a method, found {}", where,
@@ -26,8 +25,7 @@ Json value_or_default(const Key& key, const Json& saved, std::vector<std::string
   const auto found = saved.find(key.name);
   Json value;
   if (found != saved.end()) {
-    CheckedValue checked =
-        checked_value(key, nullptr, *found, ValueOrigin::kSavedAdapter);
+    CheckedValue checked = checked_value(key, nullptr, *found, ValueOrigin::kSavedAdapter);
     if (!checked.fault.empty()) {
       faults.push_back(key.name + ": " + checked.fault);
     }

@@ -28,9 +28,8 @@ std::string filled(std::string pattern, const Json& r, const Json& value) {
     }
   };
   replace("{r}", r.dump());
-  replace("{alpha}", value.is_number()
-                         ? fmt::format("{}", value.get<double>() * r.get<double>())
-                         : "scale * r");
+  replace("{alpha}", value.is_number() ? fmt::format("{}", value.get<double>() * r.get<double>())
+                                       : "scale * r");
   return pattern;
 }
 
@@ -68,9 +67,10 @@ void GivenValues::add_document(const Json& document, const JsonPositions& positi
   file_ = file;
   from_flag_ = false;
   if (!document.is_object()) {
-    faults_.push_back(fmt::format("{}: expected an object with the sections model, adapter, data "
-                                  "and training, found {}",
-                                  file, json_kind(document)));
+    faults_.push_back(
+        fmt::format("{}: expected an object with the sections model, adapter, data "
+                    "and training, found {}",
+                    file, json_kind(document)));
     return;
   }
   for (const auto& [name, value] : document.items()) {
@@ -135,8 +135,8 @@ void GivenValues::add_section(Section section, const std::string& name, const Js
     return;
   }
   for (const auto& [member, member_value] : value.items()) {
-    const bool nested = member_value.is_object() && !find_key(section, member) &&
-                        is_nested_name(member);
+    const bool nested =
+        member_value.is_object() && !find_key(section, member) && is_nested_name(member);
     if (!nested) {
       add_entry(section, member, member_value, where_of(pointer_to(pointer, member)));
       continue;

@@ -7,7 +7,8 @@ namespace {
 
 using enum ValueType;
 
-/// A key that PEFT writes for an ability we lack; only the values that leave it unused are accepted.
+/// A key that PEFT writes for an ability we lack; only the values that leave it unused are
+/// accepted.
 Key unavailable(std::string name, Json fallback, std::string missing,
                 std::vector<Alias> aliases = {}) {
   return {.name = std::move(name),
@@ -29,10 +30,8 @@ Key ignored(std::string name, Json fallback) {
 
 /// A field that PEFT reads, or once wrote, and does not write today.
 Key legacy(std::string name) {
-  return {.name = std::move(name),
-          .types = {},
-          .fallback = std::nullopt,
-          .support = Support::kNotUsed};
+  return {
+      .name = std::move(name), .types = {}, .fallback = std::nullopt, .support = Support::kNotUsed};
 }
 
 /// Which modules get an adapter.
@@ -238,8 +237,9 @@ const std::vector<Key>& common_adapter_keys() {
     const Key path{.name = "path",
                    .types = {kString},
                    .fallback = nullptr,
-                   .summary = "folder of a stored adapter to go on training; its config is the start "
-                              "and other keys may not change its shape",
+                   .summary =
+                       "folder of a stored adapter to go on training; its config is the start "
+                       "and other keys may not change its shape",
                    .automatic = "a new adapter"};
     const Key task{.name = "task_type",
                    .types = {},

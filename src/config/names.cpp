@@ -42,7 +42,9 @@ bool starts_with_member_of(std::string_view name, std::string_view parent) {
 
 }  // namespace
 
-std::string KeyMatch::path() const { return section_name(section) + "." + key->name; }
+std::string KeyMatch::path() const {
+  return section_name(section) + "." + key->name;
+}
 
 std::optional<KeyMatch> find_key(std::optional<Section> section, std::string_view name,
                                  std::string_view peft_type) {

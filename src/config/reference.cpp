@@ -16,7 +16,9 @@ std::string cell(std::string text) {
   return text;
 }
 
-std::string code(const std::string& text) { return "`" + cell(text) + "`"; }
+std::string code(const std::string& text) {
+  return "`" + cell(text) + "`";
+}
 
 std::string default_text(const Key& key) {
   if (!key.fallback) {
@@ -57,8 +59,10 @@ std::string unavailable(const std::vector<Key>& keys) {
                           values.empty() ? "`null`" : join(values, ", "), cell(key.missing));
     }
   }
-  return rows.empty() ? "" : "\nKnown, and accepted only where they ask for nothing:\n\n"
-                             "| key | accepted | why |\n|---|---|---|\n" + rows;
+  return rows.empty() ? ""
+                      : "\nKnown, and accepted only where they ask for nothing:\n\n"
+                        "| key | accepted | why |\n|---|---|---|\n" +
+                            rows;
 }
 
 std::string ignored(const std::vector<Key>& keys) {

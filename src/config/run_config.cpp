@@ -47,8 +47,8 @@ class Resolution {
   Resolution(GivenValues& given, std::string file) : given_(given), file_(std::move(file)) {}
 
   ResolvedConfig run() {
-    for (const Section section : {Section::kModel, Section::kAdapter, Section::kData,
-                                  Section::kTraining}) {
+    for (const Section section :
+         {Section::kModel, Section::kAdapter, Section::kData, Section::kTraining}) {
       section == Section::kAdapter ? resolve_adapter() : resolve_section(section);
     }
     settle_partners();
@@ -124,10 +124,11 @@ class Resolution {
     if (!key.fixed_by_adapter) {
       set("adapter", key.name, given->value, given->origin(path));
     } else if (!same_shape(saved, given->value)) {
-      given_.add_fault(given->where, given->name,
-                       fmt::format("expected {} as in {}, found {}; training goes on with the shape "
-                                   "of the stored adapter",
-                                   json_excerpt(saved), directory, json_excerpt(given->value)));
+      given_.add_fault(
+          given->where, given->name,
+          fmt::format("expected {} as in {}, found {}; training goes on with the shape "
+                      "of the stored adapter",
+                      json_excerpt(saved), directory, json_excerpt(given->value)));
     }
   }
 

@@ -59,9 +59,8 @@ Json columns_schema(const Json& text) {
   for (const std::string& name : column_names()) {
     properties[name] = name == "roles" ? map_of(text) : text;
   }
-  return {{"type", "object"},
-          {"properties", std::move(properties)},
-          {"additionalProperties", false}};
+  return {
+      {"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
 }
 
 Json type_schema(const Key& key, ValueType type) {

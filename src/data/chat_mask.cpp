@@ -170,7 +170,8 @@ class ConversationMasker {
     const std::optional<int64_t> stop = turn_end(turn.through.tokens.ids, first);
     const int64_t end =
         stop ? offsets[static_cast<size_t>(*stop)].second : count_code_points(turn.through.text);
-    if (!whole.text.starts_with(turn.through.text.substr(0, code_point_offset(turn.through.text, end)))) {
+    if (!whole.text.starts_with(
+            turn.through.text.substr(0, code_point_offset(turn.through.text, end)))) {
       return std::nullopt;
     }
     return span_in(whole.tokens, begin, end,

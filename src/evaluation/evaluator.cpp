@@ -25,7 +25,9 @@ std::vector<size_t> longest_first(std::span<const Example> examples) {
 
 }  // namespace
 
-double Evaluation::perplexity() const { return std::exp(loss()); }
+double Evaluation::perplexity() const {
+  return std::exp(loss());
+}
 
 Evaluation evaluate(const CausalLM& model, std::span<const Example> examples, int64_t batch_tokens,
                     at::Device device, const std::function<void(int64_t)>& progress) {
@@ -58,8 +60,7 @@ Evaluation evaluate(const CausalLM& model, std::span<const Example> examples, in
       progress(result.rows);
     }
   }
-  result.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   check<DataError>(result.scored_tokens > 0, "nothing to evaluate: no token is scored");
   return result;
 }

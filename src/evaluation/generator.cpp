@@ -19,7 +19,8 @@ double uniform(uint64_t seed, size_t prompt, size_t place) {
   return static_cast<double>(static_cast<uint64_t>(key) >> 11) * 0x1.0p-53;
 }
 
-/// Draws from softmax(logits / temperature), cut to the nucleus of mass top_p (Holtzman et al. 2020).
+/// Draws from softmax(logits / temperature), cut to the nucleus of mass top_p (Holtzman et al.
+/// 2020).
 int32_t sample(const Tensor& logits, const GenerateOptions& options, double draw) {
   const Tensor probabilities =
       at::softmax(logits.to(at::kCPU, at::kDouble) / options.temperature, /*dim=*/-1);
@@ -90,7 +91,8 @@ class Decoding {
       const int64_t row = static_cast<int64_t>(b);
       const int32_t id =
           options_.temperature > 0.0
-              ? sample(logits[row], options_, uniform(options_.seed, first_ + active_[b], result.ids.size()))
+              ? sample(logits[row], options_,
+                       uniform(options_.seed, first_ + active_[b], result.ids.size()))
               : static_cast<int32_t>(greedy[row].item<int64_t>());
       positions_[b] += static_cast<int64_t>(pending_[b].size());
       if (std::find(options_.stop_ids.begin(), options_.stop_ids.end(), id) !=

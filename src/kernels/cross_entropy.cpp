@@ -20,6 +20,10 @@ namespace {
 constexpr int64_t kChunkBytesCpu = int64_t{31} << 20;
 constexpr int64_t kChunkBytesGpu = int64_t{256} << 20;
 
+// Few rows against the whole vocabulary: a CPU's matrix product gives each thread some of the rows,
+// so that each reads the whole head. By blocks of the vocabulary it is nearly twice as fast.
+constexpr int64_t kVocabularyBlock = 1024;
+
 // The gradients are known when the loss is; the backward multiplies them by what comes in.
 class HeadLossBackward final : public KernelNode {
  public:
@@ -227,10 +231,17 @@ class MatrixHead {
 
   void logits_into(Tensor& logits, int64_t begin) const {
     const Tensor x = rows_.hidden.narrow(0, begin, logits.size(0));
-    if (bias_.defined()) {
-      at::addmm_out(logits, bias_, x, weight_.t());
-    } else {
-      at::mm_out(logits, x, weight_.t());
+    const int64_t vocabulary = weight_.size(0);
+    const int64_t block = x.is_cpu() ? kVocabularyBlock : vocabulary;
+    for (int64_t v = 0; v < vocabulary; v += block) {
+      const int64_t n = std::min(block, vocabulary - v);
+      Tensor part = logits.narrow(1, v, n);
+      const Tensor rows = weight_.narrow(0, v, n);
+      if (bias_.defined()) {
+        at::addmm_out(part, bias_.narrow(0, v, n), x, rows.t());
+      } else {
+        at::mm_out(part, x, rows.t());
+      }
     }
   }
 

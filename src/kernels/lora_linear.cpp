@@ -80,7 +80,9 @@ Tensor lora_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, co
     node->scale = scale;
     node->layout = layout;
     node->separate_input = separate;
-    for (const Tensor& tensor : {weight, d, A, B, s}) {
+    node->keep(weight);
+    node->keep_or_repeat(d);
+    for (const Tensor& tensor : {A, B, s}) {
       node->keep(tensor);
     }
     link_output(y, node);

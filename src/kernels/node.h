@@ -22,24 +22,50 @@ class KernelNode : public torch::autograd::Node {
   using variable_list = torch::autograd::variable_list;
 
   /// Saves an input (or any other tensor made before) for the backward; undefined ones are fine.
-  void keep(const Tensor& tensor) { kept_.emplace_back(tensor, /*is_output=*/false); }
+  void keep(const Tensor& tensor) { kept_.push_back({{tensor, /*is_output=*/false}, nullptr}); }
   /// Saves the node's own output; call it after `link_output`.
-  void keep_output(const Tensor& tensor) { kept_.emplace_back(tensor, /*is_output=*/true); }
+  void keep_output(const Tensor& tensor) {
+    kept_.push_back({{tensor, /*is_output=*/true}, nullptr});
+  }
+  /// Saves an input, or nothing if the node that made it can cheaply make it again: that node's
+  /// backward, which frees what it needs for this, runs after ours.
+  void keep_or_repeat(const Tensor& tensor) {
+    const auto producer = std::dynamic_pointer_cast<KernelNode>(
+        tensor.defined() && !tensor.is_view() ? tensor.grad_fn() : nullptr);
+    if (producer && producer->is_repeatable()) {
+      kept_.push_back({{}, producer});
+    } else {
+      keep(tensor);
+    }
+  }
   /// Frees what was saved as soon as the backward has passed.
   void release_variables() override {
-    for (torch::autograd::SavedVariable& kept : kept_) {
-      kept.reset_data();
+    for (Kept& kept : kept_) {
+      kept.saved.reset_data();
+      kept.producer.reset();
     }
   }
 
+  /// Whether `repeated` works: the output costs little beside the memory it would hold.
+  virtual bool is_repeatable() const { return false; }
+
  protected:
   /// The i-th tensor saved.
-  Tensor kept(size_t i) { return kept_.at(i).unpack(shared_from_this()); }
+  Tensor kept(size_t i) {
+    const Kept& entry = kept_.at(i);
+    return entry.producer ? entry.producer->repeated() : entry.saved.unpack(shared_from_this());
+  }
   /// Whether anybody needs the gradient of the i-th linked input.
   bool wants(size_t i) const { return task_should_compute_output(i); }
+  /// The node's output once more, from what it keeps, to the bit.
+  virtual Tensor repeated() { return {}; }
 
  private:
-  std::vector<torch::autograd::SavedVariable> kept_;
+  struct Kept {
+    torch::autograd::SavedVariable saved;
+    std::shared_ptr<KernelNode> producer;  // instead of a saved tensor
+  };
+  std::vector<Kept> kept_;
 };
 
 /// A node whose inputs are `inputs`, in that order, or null if none of them needs a gradient now.

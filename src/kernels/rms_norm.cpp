@@ -9,11 +9,36 @@
 namespace peft {
 namespace {
 
+struct Normalized {
+  Tensor y;
+  Tensor rstd;  // (rows)
+};
+
+Normalized normalized(const Tensor& x, const Tensor& weight, double eps) {
+  const Tensor rows = as_rows(x);
+  const Tensor w = weight.contiguous();
+  Normalized result{at::empty(x.sizes(), x.options()), at::empty({rows.size(0)}, x.options())};
+  for_rows(rows.size(0), rows.size(1), [&](int64_t begin, int64_t end) {
+    row_kernels()->rms_norm(
+        rows.const_data_ptr<float>() + begin * rows.stride(0), rows.stride(0),
+        w.const_data_ptr<float>(), result.y.data_ptr<float>() + begin * rows.size(1),
+        result.rstd.data_ptr<float>() + begin, end - begin, rows.size(1), static_cast<float>(eps));
+  });
+  return result;
+}
+
 class RmsNormBackward final : public KernelNode {
  public:
   std::string name() const override { return "RmsNormBackward"; }
+  bool is_repeatable() const override { return true; }
+  void set_eps(double eps) { eps_ = eps; }
 
  private:
+  Tensor repeated() override {
+    const at::NoGradGuard no_grad;
+    return normalized(kept(0), kept(1), eps_).y;
+  }
+
   variable_list apply(variable_list&& grads) override {
     if (!grads[0].defined()) {
       return variable_list(2);
@@ -42,25 +67,19 @@ class RmsNormBackward final : public KernelNode {
     }
     return {dx, dweight};
   }
+
+  double eps_ = 0;
 };
 
-Tensor rms_norm_fast(const RowKernels& kernels, const Tensor& x, const Tensor& weight, double eps) {
+Tensor rms_norm_fast(const Tensor& x, const Tensor& weight, double eps) {
   const auto node = make_node<RmsNormBackward>(x, weight);
   const at::NoGradGuard no_grad;
-  const Tensor rows = as_rows(x);
-  const Tensor w = weight.contiguous();
-  Tensor y = at::empty(x.sizes(), x.options());
-  const Tensor rstd = at::empty({rows.size(0)}, x.options());
-  for_rows(rows.size(0), rows.size(1), [&](int64_t begin, int64_t end) {
-    kernels.rms_norm(rows.const_data_ptr<float>() + begin * rows.stride(0), rows.stride(0),
-                     w.const_data_ptr<float>(), y.data_ptr<float>() + begin * rows.size(1),
-                     rstd.data_ptr<float>() + begin, end - begin, rows.size(1),
-                     static_cast<float>(eps));
-  });
+  const auto [y, rstd] = normalized(x, weight, eps);
   if (node) {
     node->keep(x);
     node->keep(weight);
     node->keep(rstd);
+    node->set_eps(eps);
     link_output(y, node);
   }
   return y;
@@ -71,8 +90,8 @@ Tensor rms_norm_fast(const RowKernels& kernels, const Tensor& x, const Tensor& w
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
   TORCH_INTERNAL_ASSERT(weight.dim() == 1 && weight.size(0) == x.size(-1),
                         "rms_norm wants one weight per column");
-  if (const RowKernels* kernels = fast_path(x, weight)) {
-    return rms_norm_fast(*kernels, x, weight, eps);
+  if (fast_path(x, weight) != nullptr) {
+    return rms_norm_fast(x, weight, eps);
   }
   return rms_norm_reference(x, weight, eps);
 }

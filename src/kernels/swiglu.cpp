@@ -42,11 +42,22 @@ std::pair<Tensor, Tensor> gradients_fast(const RowKernels& kernels, const Tensor
   return {dgate, dup};
 }
 
+Tensor swiglu_of(const Tensor& gate, const Tensor& up) {
+  const RowKernels* kernels = fast_path(gate, up);
+  return kernels != nullptr ? swiglu_fast(*kernels, gate, up) : at::silu(gate).mul_(up);
+}
+
 class SwigluBackward final : public KernelNode {
  public:
   std::string name() const override { return "SwigluBackward"; }
+  bool is_repeatable() const override { return true; }
 
  private:
+  Tensor repeated() override {
+    const at::NoGradGuard no_grad;
+    return swiglu_of(kept(0), kept(1));
+  }
+
   variable_list apply(variable_list&& grads) override {
     const Tensor& grad = grads[0];
     if (!grad.defined()) {
@@ -69,8 +80,7 @@ Tensor swiglu(const Tensor& gate, const Tensor& up) {
   TORCH_INTERNAL_ASSERT(gate.sizes() == up.sizes(), "swiglu wants two tensors of one shape");
   const auto node = make_node<SwigluBackward>(gate, up);
   const at::NoGradGuard no_grad;
-  const RowKernels* kernels = fast_path(gate, up);
-  const Tensor y = kernels != nullptr ? swiglu_fast(*kernels, gate, up) : at::silu(gate).mul_(up);
+  const Tensor y = swiglu_of(gate, up);
   if (node) {
     node->keep(gate);
     node->keep(up);

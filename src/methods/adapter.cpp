@@ -67,9 +67,10 @@ void Adapter::import_tensors(const NamedTensors& tensors, const std::string& whe
     }
   }
   const size_t shown = std::min<size_t>(faults.size(), 20);
-  check<ModelError>(faults.empty(), "{}: {} tensors do not fit this model\n  {}{}", where,
-                    faults.size(), fmt::join(faults.begin(), faults.begin() + shown, "\n  "),
-                    shown < faults.size() ? fmt::format("\n  ... and {} more", faults.size() - shown) : "");
+  check<ModelError>(
+      faults.empty(), "{}: {} tensors do not fit this model\n  {}{}", where, faults.size(),
+      fmt::join(faults.begin(), faults.begin() + shown, "\n  "),
+      shown < faults.size() ? fmt::format("\n  ... and {} more", faults.size() - shown) : "");
   const std::map<std::string, Tensor> values(tensors.begin(), tensors.end());
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : own) {

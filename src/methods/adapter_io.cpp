@@ -53,7 +53,9 @@ void save_adapter(const Adapter& adapter, const std::filesystem::path& directory
     check<NumericError>(host.back().isfinite().all().item<bool>(),
                         "{}: {} holds values that are not finite; nothing was written",
                         directory.string(), name);
-    tensors.push_back({name, Dtype::kF32, host.back().sizes().vec(),
+    tensors.push_back({name,
+                       Dtype::kF32,
+                       host.back().sizes().vec(),
                        {static_cast<const std::byte*>(host.back().const_data_ptr()),
                         static_cast<size_t>(host.back().nbytes())}});
   }
@@ -69,21 +71,20 @@ StoredAdapter read_adapter(const std::filesystem::path& directory) {
   check<ModelError>(std::filesystem::is_directory(directory), "{}: no such folder",
                     directory.string());
   const std::string where = (directory / kConfig).string();
-  StoredAdapter stored{complete_adapter_config(read_json<ModelError>(directory / kConfig), where),
-                       {},
-                       directory};
-  check<ModelError>(std::filesystem::exists(directory / kWeights),
-                    "{}: no {}{}", directory.string(), kWeights,
+  StoredAdapter stored{
+      complete_adapter_config(read_json<ModelError>(directory / kConfig), where), {}, directory};
+  check<ModelError>(std::filesystem::exists(directory / kWeights), "{}: no {}{}",
+                    directory.string(), kWeights,
                     std::filesystem::exists(directory / "adapter_model.bin")
                         ? "; adapter_model.bin is not read: save it again as safetensors"
                         : "");
   const SafetensorsFile file(directory / kWeights);
-  check<ModelError>(!file.tensors().empty(), "{}: holds no tensors",
-                    file.path().string());
+  check<ModelError>(!file.tensors().empty(), "{}: holds no tensors", file.path().string());
   for (const auto& [name, info] : file.tensors()) {
-    Tensor tensor = at::empty(info.shape, scalar_type(info.dtype, file.path().string() + ": " + name));
-    file.read(name, {static_cast<std::byte*>(tensor.data_ptr()),
-                     static_cast<size_t>(tensor.nbytes())});
+    Tensor tensor =
+        at::empty(info.shape, scalar_type(info.dtype, file.path().string() + ": " + name));
+    file.read(name,
+              {static_cast<std::byte*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())});
     stored.tensors.emplace_back(name, tensor);
   }
   return stored;

@@ -17,7 +17,7 @@ struct LoraConfig {
   double alpha = 0.0;
   double dropout = 0.0;
   bool rslora = false;
-  Json init;           // true, false or "gaussian"
+  Json init;  // true, false or "gaussian"
   Json rank_pattern;
   Json alpha_pattern;
   TargetConfig targets;
@@ -42,7 +42,8 @@ class Matrix final : public torch::nn::Module {
  public:
   Matrix(int64_t rows, int64_t columns, at::Device device)
       : weight(register_parameter(
-            "weight", at::zeros({rows, columns}, at::TensorOptions().dtype(at::kFloat).device(device)))) {}
+            "weight",
+            at::zeros({rows, columns}, at::TensorOptions().dtype(at::kFloat).device(device)))) {}
   Tensor weight;
 };
 
@@ -107,8 +108,9 @@ class LoraAdapter final : public Adapter {
     int64_t key = 0;
     for (const NamedLinear& target : targets) {
       const int64_t rank = rank_of(config, target);
-      const double alpha =
-          pattern_value(config.alpha_pattern, target.path).value_or(Json(config.alpha)).get<double>();
+      const double alpha = pattern_value(config.alpha_pattern, target.path)
+                               .value_or(Json(config.alpha))
+                               .get<double>();
       const double divisor = static_cast<double>(rank);
       const double scale = alpha / (config.rslora ? std::sqrt(divisor) : divisor);
       const auto hook = std::make_shared<LoraLinear>(*target.linear, rank, scale, config.dropout,

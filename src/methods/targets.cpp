@@ -31,9 +31,9 @@ bool is_named(const std::string& path, const std::string& entry) {
 std::optional<int64_t> layer_of(const std::string& path, const std::vector<std::string>& patterns) {
   const std::vector<std::string> parts = split(path, '.');
   for (size_t i = 1; i < parts.size(); ++i) {
-    const bool number = !parts[i].empty() && parts[i].size() < 10 &&
-                        std::all_of(parts[i].begin(), parts[i].end(),
-                                    [](char c) { return c >= '0' && c <= '9'; });
+    const bool number =
+        !parts[i].empty() && parts[i].size() < 10 &&
+        std::all_of(parts[i].begin(), parts[i].end(), [](char c) { return c >= '0' && c <= '9'; });
     const bool container = patterns.empty() || std::find(patterns.begin(), patterns.end(),
                                                          parts[i - 1]) != patterns.end();
     if (number && container) {
@@ -99,7 +99,9 @@ bool is_default_target(const NamedLinear& linear) {
 
 TargetConfig TargetConfig::from(const Json& adapter) {
   TargetConfig config;
-  const auto member = [&](const char* key) { return adapter.contains(key) ? adapter.at(key) : Json(); };
+  const auto member = [&](const char* key) {
+    return adapter.contains(key) ? adapter.at(key) : Json();
+  };
   config.target_modules = member("target_modules");
   config.exclude_modules = member("exclude_modules");
   const Json layers = member("layers_to_transform");
@@ -130,8 +132,8 @@ std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig&
   }
   std::vector<NamedLinear> targets;
   for (const NamedLinear& linear : candidates) {
-    const bool taken = config.target_modules.is_null() ? is_default_target(linear)
-                                                       : wanted.takes(linear.path);
+    const bool taken =
+        config.target_modules.is_null() ? is_default_target(linear) : wanted.takes(linear.path);
     const auto layer = layer_of(linear.path, config.layers_pattern);
     const bool in_layer =
         config.layers_to_transform.empty() || wanted.takes_whole_name(linear.path) ||

@@ -28,11 +28,9 @@ Gpt2Config read_config(const ModelBlueprint& blueprint) {
   config.eps = fields.epsilon("layer_norm_epsilon", 1e-5);
   config.scale_scores = fields.flag("scale_attn_weights", true);
   config.scale_by_layer = fields.flag("scale_attn_by_inverse_layer_idx", false);
-  config.activation =
-      activation(fields.text("activation_function", "gelu_new"), blueprint.where);
-  check<ModelError>(config.hidden % config.heads == 0,
-                    "{}: n_head: {} does not divide n_embd {}", blueprint.where, config.heads,
-                    config.hidden);
+  config.activation = activation(fields.text("activation_function", "gelu_new"), blueprint.where);
+  check<ModelError>(config.hidden % config.heads == 0, "{}: n_head: {} does not divide n_embd {}",
+                    blueprint.where, config.heads, config.hidden);
   check<ModelError>(!fields.flag("add_cross_attention", false),
                     "{}: add_cross_attention: expected false, found true", blueprint.where);
   return config;
@@ -123,14 +121,14 @@ class Gpt2Block final : public torch::nn::Module {
 class Gpt2Trunk final : public torch::nn::Module {
  public:
   Gpt2Trunk(const Gpt2Config& c, const at::TensorOptions& options)
-      : tokens_(register_module("wte",
-                                std::make_shared<Embedding>(c.vocabulary, c.hidden, options))),
-        positions_(register_module("wpe",
-                                   std::make_shared<Embedding>(c.positions, c.hidden, options))) {
+      : tokens_(
+            register_module("wte", std::make_shared<Embedding>(c.vocabulary, c.hidden, options))),
+        positions_(
+            register_module("wpe", std::make_shared<Embedding>(c.positions, c.hidden, options))) {
     const auto layers = register_module("h", std::make_shared<torch::nn::Module>());
     for (int64_t i = 0; i < c.layers; ++i) {
-      blocks_.push_back(layers->register_module(std::to_string(i),
-                                                std::make_shared<Gpt2Block>(c, i, options)));
+      blocks_.push_back(
+          layers->register_module(std::to_string(i), std::make_shared<Gpt2Block>(c, i, options)));
     }
     norm_ = register_module("ln_f", std::make_shared<LayerNorm>(c.hidden, c.eps, options));
   }

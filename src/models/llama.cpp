@@ -170,8 +170,7 @@ class LlamaBlock final : public torch::nn::Module {
 
   Tensor forward(const Tensor& x, const Angles& angles, const Segments& segments,
                  KvCache* cache) const {
-    const Tensor h =
-        x + attention_->forward(attention_norm_->forward(x), angles, segments, cache);
+    const Tensor h = x + attention_->forward(attention_norm_->forward(x), angles, segments, cache);
     return h + mlp_->forward(mlp_norm_->forward(h));
   }
 
@@ -193,12 +192,12 @@ class LlamaBlock final : public torch::nn::Module {
 class LlamaTrunk final : public torch::nn::Module {
  public:
   LlamaTrunk(const LlamaConfig& c, const at::TensorOptions& options)
-      : embedding_(register_module("embed_tokens", std::make_shared<Embedding>(
-                                                       c.vocabulary, c.hidden, options))) {
+      : embedding_(register_module("embed_tokens",
+                                   std::make_shared<Embedding>(c.vocabulary, c.hidden, options))) {
     const auto layers = register_module("layers", std::make_shared<torch::nn::Module>());
     for (int64_t i = 0; i < c.layers; ++i) {
-      blocks_.push_back(layers->register_module(std::to_string(i),
-                                                std::make_shared<LlamaBlock>(c, i, options)));
+      blocks_.push_back(
+          layers->register_module(std::to_string(i), std::make_shared<LlamaBlock>(c, i, options)));
     }
     norm_ = register_module("norm", std::make_shared<RmsNorm>(c.hidden, c.eps, options));
   }

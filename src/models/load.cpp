@@ -13,8 +13,8 @@ namespace {
 
 constexpr int64_t kPieceBytes = int64_t{8} << 20;  // staging while a tensor changes its dtype
 
-/// The file's name of a parameter: its own, or without the outer prefix when the file was saved from
-/// the bare backbone. Empty if the file has neither.
+/// The file's name of a parameter: its own, or without the outer prefix when the file was saved
+/// from the bare backbone. Empty if the file has neither.
 std::string stored_name(const HfDirectory& directory, const std::string& parameter,
                         const std::string& prefix) {
   if (directory.tensors().count(parameter) > 0) {
@@ -69,10 +69,10 @@ Tying resolve_tying(const HfDirectory& directory, const Architecture& architectu
   tying.embedding = stored_name(directory, architecture.embedding, architecture.prefix);
   tying.head = stored_name(directory, "lm_head.weight", "");
   const Json& config = directory.config();
-  const bool wanted = config.contains("tie_word_embeddings") &&
-                              config.at("tie_word_embeddings").is_boolean()
-                          ? config.at("tie_word_embeddings").get<bool>()
-                          : architecture.tied_by_default;
+  const bool wanted =
+      config.contains("tie_word_embeddings") && config.at("tie_word_embeddings").is_boolean()
+          ? config.at("tie_word_embeddings").get<bool>()
+          : architecture.tied_by_default;
   const bool both = !tying.embedding.empty() && !tying.head.empty();
   tying.tied = wanted && (!both || same_bytes(directory, tying.embedding, tying.head));
   if (tying.tied && tying.embedding.empty()) {
@@ -129,7 +129,9 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 }
 
 /// AMX processors have these instructions too.
-bool cpu_multiplies_bfloat16() { return __builtin_cpu_supports("avx512bf16") != 0; }
+bool cpu_multiplies_bfloat16() {
+  return __builtin_cpu_supports("avx512bf16") != 0;
+}
 
 }  // namespace
 
@@ -200,10 +202,11 @@ std::unique_ptr<CausalLM> load_model(const HfDirectory& directory, at::ScalarTyp
       faults.push_back(fmt::format("{}: {} has no such tensor", name, architecture.class_name));
     }
   }
-  check<ModelError>(faults.empty(), "{}: {} tensors do not fit {}\n  {}{}",
-                    directory.path().string(), faults.size(), architecture.class_name,
-                    fmt::join(faults.begin(), faults.begin() + std::min<size_t>(faults.size(), 20), "\n  "),
-                    faults.size() > 20 ? fmt::format("\n  ... and {} more", faults.size() - 20) : "");
+  check<ModelError>(
+      faults.empty(), "{}: {} tensors do not fit {}\n  {}{}", directory.path().string(),
+      faults.size(), architecture.class_name,
+      fmt::join(faults.begin(), faults.begin() + std::min<size_t>(faults.size(), 20), "\n  "),
+      faults.size() > 20 ? fmt::format("\n  ... and {} more", faults.size() - 20) : "");
   const at::NoGradGuard no_grad;
   for (auto& [name, tensor] : plan) {
     fill(directory, name, tensor);

@@ -10,8 +10,8 @@
 namespace peft {
 namespace {
 
-/// Keys of "rope_parameters" (5.x), or of "rope_scaling" with the top-level theta (4.x); keys inside
-/// win over those outside.
+/// Keys of "rope_parameters" (5.x), or of "rope_scaling" with the top-level theta (4.x); keys
+/// inside win over those outside.
 Json rope_section(const Json& config) {
   Json section = Json::object();
   for (const char* key : {"rope_theta", "partial_rotary_factor"}) {
@@ -42,7 +42,8 @@ double number(const Json& section, const char* key, double otherwise, const std:
 std::vector<double> plain(double theta, int64_t dimensions) {
   std::vector<double> frequencies;
   for (int64_t i = 0; i < dimensions / 2; ++i) {
-    frequencies.push_back(std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(dimensions)));
+    frequencies.push_back(
+        std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(dimensions)));
   }
   return frequencies;
 }
@@ -106,8 +107,8 @@ Tensor float_tensor(const std::vector<double>& values) {
 Rope::Rope(const Json& config, int64_t head_dim, int64_t positions, const std::string& where) {
   const Json section = rope_section(config);
   theta_ = number(section, "rope_theta", 1e4, where);
-  dimensions_ = static_cast<int64_t>(
-      static_cast<double>(head_dim) * number(section, "partial_rotary_factor", 1.0, where));
+  dimensions_ = static_cast<int64_t>(static_cast<double>(head_dim) *
+                                     number(section, "partial_rotary_factor", 1.0, where));
   check<ModelError>(dimensions_ > 0 && dimensions_ <= head_dim && dimensions_ % 2 == 0,
                     "{}: rotary dimensions: expected an even number up to {}, found {}", where,
                     head_dim, dimensions_);
@@ -116,8 +117,8 @@ Rope::Rope(const Json& config, int64_t head_dim, int64_t positions, const std::s
     type_ = section.at(key).get<std::string>();
   }
   factor_ = number(section, "factor", 1.0, where);
-  const double original = number(section, "original_max_position_embeddings",
-                                 static_cast<double>(positions), where);
+  const double original =
+      number(section, "original_max_position_embeddings", static_cast<double>(positions), where);
   original_positions_ = static_cast<int64_t>(type_ == "dynamic" ? positions : original);
   std::vector<double> frequencies = plain(theta_, dimensions_);
   if (type_ == "linear") {
@@ -150,8 +151,8 @@ Tensor Rope::frequencies(int64_t longest) const {
 }
 
 std::pair<Tensor, Tensor> Rope::tables(const Tensor& positions, int64_t longest) const {
-  const Tensor angles = at::outer(positions.to(at::kFloat),
-                                  frequencies(longest).to(positions.device()));
+  const Tensor angles =
+      at::outer(positions.to(at::kFloat), frequencies(longest).to(positions.device()));
   if (attention_factor_ == 1.0) {
     return {angles.cos(), angles.sin()};
   }

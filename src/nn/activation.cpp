@@ -10,19 +10,33 @@
 namespace peft {
 namespace {
 
-Tensor gelu(const Tensor& x) { return at::gelu(x); }
-Tensor gelu_tanh(const Tensor& x) { return at::gelu(x, "tanh"); }
-Tensor quick_gelu(const Tensor& x) { return x * at::sigmoid(x * 1.702); }
-Tensor silu(const Tensor& x) { return at::silu(x); }
-Tensor relu(const Tensor& x) { return at::relu(x); }
+Tensor gelu(const Tensor& x) {
+  return at::gelu(x);
+}
+Tensor gelu_tanh(const Tensor& x) {
+  return at::gelu(x, "tanh");
+}
+Tensor quick_gelu(const Tensor& x) {
+  return x * at::sigmoid(x * 1.702);
+}
+Tensor silu(const Tensor& x) {
+  return at::silu(x);
+}
+Tensor relu(const Tensor& x) {
+  return at::relu(x);
+}
 
 }  // namespace
 
 Activation activation(const std::string& name, const std::string& where) {
-  static const std::map<std::string, Activation> table = {
-      {"gelu", gelu},           {"gelu_new", gelu_tanh}, {"gelu_pytorch_tanh", gelu_tanh},
-      {"gelu_fast", gelu_tanh}, {"silu", silu},          {"swish", silu},
-      {"relu", relu},           {"quick_gelu", quick_gelu}};
+  static const std::map<std::string, Activation> table = {{"gelu", gelu},
+                                                          {"gelu_new", gelu_tanh},
+                                                          {"gelu_pytorch_tanh", gelu_tanh},
+                                                          {"gelu_fast", gelu_tanh},
+                                                          {"silu", silu},
+                                                          {"swish", silu},
+                                                          {"relu", relu},
+                                                          {"quick_gelu", quick_gelu}};
   const auto found = table.find(name);
   std::vector<std::string> names;
   for (const auto& [key, function] : table) {

@@ -8,6 +8,8 @@ Embedding::Embedding(int64_t rows, int64_t width, const at::TensorOptions& optio
     : weight_(register_parameter("weight", at::empty({rows, width}, options),
                                  /*requires_grad=*/false)) {}
 
-Tensor Embedding::forward(const Tensor& ids) const { return at::embedding(weight_, ids); }
+Tensor Embedding::forward(const Tensor& ids) const {
+  return at::embedding(weight_, ids);
+}
 
 }  // namespace peft

@@ -10,7 +10,9 @@ RmsNorm::RmsNorm(int64_t width, double eps, const at::TensorOptions& options)
     : eps_(eps),
       weight_(register_parameter("weight", at::empty({width}, options), /*requires_grad=*/false)) {}
 
-Tensor RmsNorm::forward(const Tensor& x) const { return rms_norm(x, weight_, eps_); }
+Tensor RmsNorm::forward(const Tensor& x) const {
+  return rms_norm(x, weight_, eps_);
+}
 
 LayerNorm::LayerNorm(int64_t width, double eps, const at::TensorOptions& options)
     : eps_(eps),

@@ -37,7 +37,9 @@ Optimizer::Optimizer(const NamedTensors& tensors, const OptimizerOptions& option
   }
 }
 
-void Optimizer::scale_gradients(double factor) { gradients_.mul_(factor); }
+void Optimizer::scale_gradients(double factor) {
+  gradients_.mul_(factor);
+}
 
 double Optimizer::gradient_norm() const {
   return at::linalg_vector_norm(gradients_, 2, std::nullopt, false, at::kDouble).item<double>();
@@ -78,6 +80,8 @@ void Optimizer::step_range(int64_t begin, int64_t length, double learning_rate,
                     /*amsgrad=*/false, /*maximize=*/false);
 }
 
-void Optimizer::zero_gradients() { gradients_.zero_(); }
+void Optimizer::zero_gradients() {
+  gradients_.zero_();
+}
 
 }  // namespace peft

@@ -24,8 +24,7 @@ void settle(Json& training, Json& origin, const char* key, int64_t value, std::s
 
 }  // namespace
 
-TrainOptions settle_train_options(Json& training, Json& origin, int64_t longest,
-                                  int64_t examples) {
+TrainOptions settle_train_options(Json& training, Json& origin, int64_t longest, int64_t examples) {
   TrainOptions options;
   const auto batch = settled(training, "per_device_train_batch_size");
   options.batch_size =
@@ -41,9 +40,9 @@ TrainOptions settle_train_options(Json& training, Json& origin, int64_t longest,
                     "training.global_batch_size: {} is no multiple of "
                     "per_device_train_batch_size {}",
                     global.value_or(0), options.batch_size);
-  options.accumulation = accumulation.value_or(
-      global ? *global / options.batch_size
-             : (kRowsPerStep + options.batch_size - 1) / options.batch_size);
+  options.accumulation =
+      accumulation.value_or(global ? *global / options.batch_size
+                                   : (kRowsPerStep + options.batch_size - 1) / options.batch_size);
   if (!accumulation) {
     settle(training, origin, "gradient_accumulation_steps", options.accumulation,
            global ? fmt::format("global_batch_size {}", *global)
@@ -53,11 +52,10 @@ TrainOptions settle_train_options(Json& training, Json& origin, int64_t longest,
     options.epochs = training.at("num_train_epochs").get<double>();
   }
   options.max_steps = settled(training, "max_steps");
-  options.optimizer = {training.at("optim").get<std::string>(),
-                       training.at("weight_decay").get<double>(),
-                       training.at("adam_beta1").get<double>(),
-                       training.at("adam_beta2").get<double>(),
-                       training.at("adam_epsilon").get<double>()};
+  options.optimizer = {
+      training.at("optim").get<std::string>(), training.at("weight_decay").get<double>(),
+      training.at("adam_beta1").get<double>(), training.at("adam_beta2").get<double>(),
+      training.at("adam_epsilon").get<double>()};
   options.schedule.type = training.at("lr_scheduler_type").get<std::string>();
   options.schedule.peak = training.at("learning_rate").get<double>();
   options.schedule.floor = training.at("min_lr_ratio").get<double>();

@@ -94,7 +94,8 @@ TrainSummary train(CausalLM& model, Adapter& adapter, std::span<const Example> e
       first_row += static_cast<int64_t>(rows.size());
     }
     // One divisor for the whole step, whatever the micro-batches' sizes.
-    optimizer.scale_gradients(1.0 / static_cast<double>(std::max<int64_t>(1, record.scored_tokens)));
+    optimizer.scale_gradients(1.0 /
+                              static_cast<double>(std::max<int64_t>(1, record.scored_tokens)));
     if (const Tensor penalty = adapter.penalty(); penalty.defined()) {
       penalty.backward();
       record.penalty = penalty.item<double>();
@@ -114,10 +115,11 @@ TrainSummary train(CausalLM& model, Adapter& adapter, std::span<const Example> e
       ++summary.skipped_steps;
       log_warning("step {}: loss {}, gradient norm {}: not finite, the update is skipped", step + 1,
                   record.loss, record.grad_norm);
-      check<NumericError>(++skipped_in_a_row < kMostSkippedInARow,
-                          "step {}: {} steps in a row were not finite; lower training.learning_rate "
-                          "or check the base model's weights",
-                          step + 1, kMostSkippedInARow);
+      check<NumericError>(
+          ++skipped_in_a_row < kMostSkippedInARow,
+          "step {}: {} steps in a row were not finite; lower training.learning_rate "
+          "or check the base model's weights",
+          step + 1, kMostSkippedInARow);
     }
     summary.steps = step + 1;
     summary.tokens += step_tokens;

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <mutex>
 
-
 namespace peft {
 namespace {
 
@@ -34,7 +33,9 @@ spdlog::logger& logger() {
 
 }  // namespace
 
-void write_info(const std::string& line) { logger().info("{}", line); }
+void write_info(const std::string& line) {
+  logger().info("{}", line);
+}
 
 void write_warning(const std::string& line) {
   {

@@ -18,10 +18,9 @@ TEST(CommandLine, SaysItsVersion) {
 }
 
 TEST(CommandLine, HelpsWithEveryCommand) {
-  for (const char* command :
-       {"", "train", "eval", "generate", "logits", "tokenize", "import", "data", "data show",
-        "config", "config show", "config validate", "config schema", "methods", "adapters",
-        "adapters info"}) {
+  for (const char* command : {"", "train", "eval", "generate", "logits", "tokenize", "import",
+                              "data", "data show", "config", "config show", "config validate",
+                              "config schema", "methods", "adapters", "adapters info"}) {
     const Outcome outcome = peft(std::string(command) + " --help");
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_NE(outcome.out.find("--help"), std::string::npos) << command;
@@ -31,14 +30,16 @@ TEST(CommandLine, HelpsWithEveryCommand) {
 
 TEST(CommandLine, RefusesWhatItDoesNotKnowInOneLine) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"", "expected a command: train, eval, generate, logits, tokenize, data, methods, config, "
-           "adapters, import"},
+      {"",
+       "expected a command: train, eval, generate, logits, tokenize, data, methods, config, "
+       "adapters, import"},
       {"trian", "unknown command \"trian\"; did you mean \"train\"?"},
       {"config shwo", "config: unknown command \"shwo\"; did you mean \"show\"?"},
       {"data", "data: expected a command: show"},
       {"methods --jsno", "unknown flag --jsno; did you mean \"--json\"?"},
-      {"train --config x --learning_rate 1", "unknown flag --learning_rate; write "
-                                             "training.learning_rate=VALUE"},
+      {"train --config x --learning_rate 1",
+       "unknown flag --learning_rate; write "
+       "training.learning_rate=VALUE"},
       {"train", "--config is required"},
       {"train --config no.json", "no.json: no such file"},
       {"train --config " + kConfig + " --device gpu",
@@ -47,8 +48,9 @@ TEST(CommandLine, RefusesWhatItDoesNotKnowInOneLine) {
       {"train --config " + kConfig + " training.sed=1",
        "--set: training.sed: unknown key; did you mean \"seed\"?"},
       {"train --config " + kConfig + " seed", "seed: expected KEY=VALUE, as in training.seed=7"},
-      {"eval --data x", "--model is missing; give a model folder, or --adapter with one that records "
-                        "its base"},
+      {"eval --data x",
+       "--model is missing; give a model folder, or --adapter with one that records "
+       "its base"},
       {"eval --model m --data x --format caht",
        "--format: expected auto, text, pair, instruct, chat, tokens, found \"caht\"; did you mean "
        "\"chat\"?"},

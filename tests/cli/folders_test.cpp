@@ -20,9 +20,10 @@ class Folders : public testing::Test {
     std::filesystem::remove_all(folder());
     std::filesystem::create_directories(folder());
     imported_ = peft("import " + kFixtures + "interchange/tiny.gguf --out " + model() + " --json");
-    std::ofstream(folder() / "rows.jsonl")
-        << R"({"prompt": "the ", "completion": "in the"})" << "\n"
-        << R"({"prompt": "in ", "completion": "the"})" << "\n";
+    std::ofstream(folder() / "rows.jsonl") << R"({"prompt": "the ", "completion": "in the"})"
+                                           << "\n"
+                                           << R"({"prompt": "in ", "completion": "the"})"
+                                           << "\n";
     std::ofstream(folder() / "chat.json") << R"([{"role": "user", "content": "in the"}])";
   }
   static void TearDownTestSuite() { std::filesystem::remove_all(folder()); }
@@ -66,9 +67,8 @@ TEST_F(Folders, TokenizeAFileAsOneText) {
 }
 
 TEST_F(Folders, TokenizeMessagesWithATemplate) {
-  const std::string command =
-      "tokenize --model " + model() + " --messages " + path("chat.json") +
-      " --chat-template chatml --json";
+  const std::string command = "tokenize --model " + model() + " --messages " + path("chat.json") +
+                              " --chat-template chatml --json";
   const Outcome outcome = peft(command);
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const Json without = Json::parse(outcome.out)["ids"];

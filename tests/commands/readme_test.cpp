@@ -24,8 +24,8 @@ TEST(Readme, HasARowForEveryMethod) {
 
 TEST(Readme, HasARowForEveryModel) {
   for (const Architecture& architecture : architectures()) {
-    EXPECT_NE(readme().find(fmt::format("| `{}` | `{}` |", architecture.model_type,
-                                        architecture.class_name)),
+    EXPECT_NE(readme().find(
+                  fmt::format("| `{}` | `{}` |", architecture.model_type, architecture.class_name)),
               std::string::npos)
         << architecture.model_type;
   }

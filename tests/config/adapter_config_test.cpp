@@ -40,16 +40,47 @@ TEST(AdapterConfig, HasTheFieldsThatPeftWrites) {
     names.push_back(name);
   }
   std::sort(names.begin(), names.end());
-  const std::vector<std::string> peft_0_21 = {
-      "alora_invocation_tokens", "alpha_pattern", "arrow_config", "auto_mapping",
-      "base_model_name_or_path", "bias", "corda_config", "ensure_weight_tying", "eva_config",
-      "exclude_modules", "fan_in_fan_out", "inference_mode", "init_lora_weights", "kasa_config",
-      "layer_replication", "layers_pattern", "layers_to_transform", "loftq_config", "lora_alpha",
-      "lora_bias", "lora_dropout", "lora_ga_config", "megatron_config", "megatron_core",
-      "modules_to_save", "monteclora_config", "peft_type", "peft_version", "qalora_group_size", "r",
-      "rank_pattern", "revision", "target_modules", "target_parameters", "task_type",
-      "trainable_token_indices", "use_bdlora", "use_dora", "use_qalora", "use_rslora",
-      "velora_config"};
+  const std::vector<std::string> peft_0_21 = {"alora_invocation_tokens",
+                                              "alpha_pattern",
+                                              "arrow_config",
+                                              "auto_mapping",
+                                              "base_model_name_or_path",
+                                              "bias",
+                                              "corda_config",
+                                              "ensure_weight_tying",
+                                              "eva_config",
+                                              "exclude_modules",
+                                              "fan_in_fan_out",
+                                              "inference_mode",
+                                              "init_lora_weights",
+                                              "kasa_config",
+                                              "layer_replication",
+                                              "layers_pattern",
+                                              "layers_to_transform",
+                                              "loftq_config",
+                                              "lora_alpha",
+                                              "lora_bias",
+                                              "lora_dropout",
+                                              "lora_ga_config",
+                                              "megatron_config",
+                                              "megatron_core",
+                                              "modules_to_save",
+                                              "monteclora_config",
+                                              "peft_type",
+                                              "peft_version",
+                                              "qalora_group_size",
+                                              "r",
+                                              "rank_pattern",
+                                              "revision",
+                                              "target_modules",
+                                              "target_parameters",
+                                              "task_type",
+                                              "trainable_token_indices",
+                                              "use_bdlora",
+                                              "use_dora",
+                                              "use_qalora",
+                                              "use_rslora",
+                                              "velora_config"};
   EXPECT_EQ(names, peft_0_21);
 }
 
@@ -68,10 +99,11 @@ TEST(AdapterConfig, RefusesWhatThisVersionLacks) {
   EXPECT_EQ(saved_refusal({{"peft_type", "LORA"}, {"use_dora", true}}),
             "adapter_config.json: use_dora: expected false, found true; DoRA is not among this "
             "version's methods");
-  EXPECT_EQ(saved_refusal({{"peft_type", "LORA"}, {"init_lora_weights", "pissa"}, {"r", 0}}),
-            "adapter_config.json: r: expected an integer >= 1, found 0\n  init_lora_weights: "
-            "expected true or false or \"gaussian\", found \"pissa\"; starts that change the base or "
-            "need data are not available in this version");
+  EXPECT_EQ(
+      saved_refusal({{"peft_type", "LORA"}, {"init_lora_weights", "pissa"}, {"r", 0}}),
+      "adapter_config.json: r: expected an integer >= 1, found 0\n  init_lora_weights: "
+      "expected true or false or \"gaussian\", found \"pissa\"; starts that change the base or "
+      "need data are not available in this version");
 }
 
 TEST(AdapterConfig, ReadsStartsThatLeaveTheBaseAlone) {
@@ -97,7 +129,8 @@ class GoingOn : public testing::Test {
 };
 
 TEST_F(GoingOn, StartsFromTheStoredConfig) {
-  const ResolvedConfig config = resolve(file(R"(, "lora_dropout": 0.5, "target_modules": ["q", "v"])"));
+  const ResolvedConfig config =
+      resolve(file(R"(, "lora_dropout": 0.5, "target_modules": ["q", "v"])"));
   EXPECT_EQ(config.values["adapter"]["r"], 4);
   EXPECT_EQ(config.values["adapter"]["lora_alpha"], 8);
   EXPECT_EQ(config.values["adapter"]["lora_dropout"], 0.5);
@@ -118,7 +151,8 @@ TEST_F(GoingOn, RefusesAnotherShape) {
 }
 
 TEST_F(GoingOn, SaysThatTheFolderIsMissing) {
-  EXPECT_EQ(refusal(flat(R"("adapter": "no/such/folder")")), "no/such/folder: no such adapter folder");
+  EXPECT_EQ(refusal(flat(R"("adapter": "no/such/folder")")),
+            "no/such/folder: no such adapter folder");
 }
 
 }  // namespace

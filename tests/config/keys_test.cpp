@@ -83,8 +83,8 @@ TEST(Keys, AcceptTheirOwnDefaults) {
   for (const Section section : kSections) {
     for (const Key& key : keys_of(section)) {
       if (key.fallback && !key.fallback->is_null()) {
-        const Json file = {{"model", "m"}, {"train", "t"}, {"output_dir", "o"},
-                           {key.name, *key.fallback}};
+        const Json file = {
+            {"model", "m"}, {"train", "t"}, {"output_dir", "o"}, {key.name, *key.fallback}};
         EXPECT_EQ(refusal(file.dump()), "") << key.name;
       }
     }
@@ -102,17 +102,53 @@ TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
       }
     }
   }
-  const std::vector<std::string> expected = {
-      "name_or_path", "dtype",
-      "peft_type", "path", "r", "lora_alpha", "lora_dropout", "use_rslora", "rank_pattern",
-      "alpha_pattern", "init_lora_weights", "target_modules", "exclude_modules",
-      "layers_to_transform", "layers_pattern",
-      "train", "eval", "eval_split_ratio", "format", "columns", "chat_template", "train_on",
-      "train_on_eos", "max_length", "overflow", "packing", "shuffle",
-      "output_dir", "num_train_epochs", "max_steps", "per_device_train_batch_size",
-      "gradient_accumulation_steps", "global_batch_size", "learning_rate", "lr_scheduler_type",
-      "warmup_ratio", "warmup_steps", "min_lr_ratio", "optim", "weight_decay", "adam_beta1",
-      "adam_beta2", "adam_epsilon", "max_grad_norm", "seed", "logging_steps", "eval_steps"};
+  const std::vector<std::string> expected = {"name_or_path",
+                                             "dtype",
+                                             "peft_type",
+                                             "path",
+                                             "r",
+                                             "lora_alpha",
+                                             "lora_dropout",
+                                             "use_rslora",
+                                             "rank_pattern",
+                                             "alpha_pattern",
+                                             "init_lora_weights",
+                                             "target_modules",
+                                             "exclude_modules",
+                                             "layers_to_transform",
+                                             "layers_pattern",
+                                             "train",
+                                             "eval",
+                                             "eval_split_ratio",
+                                             "format",
+                                             "columns",
+                                             "chat_template",
+                                             "train_on",
+                                             "train_on_eos",
+                                             "max_length",
+                                             "overflow",
+                                             "packing",
+                                             "shuffle",
+                                             "output_dir",
+                                             "num_train_epochs",
+                                             "max_steps",
+                                             "per_device_train_batch_size",
+                                             "gradient_accumulation_steps",
+                                             "global_batch_size",
+                                             "learning_rate",
+                                             "lr_scheduler_type",
+                                             "warmup_ratio",
+                                             "warmup_steps",
+                                             "min_lr_ratio",
+                                             "optim",
+                                             "weight_decay",
+                                             "adam_beta1",
+                                             "adam_beta2",
+                                             "adam_epsilon",
+                                             "max_grad_norm",
+                                             "seed",
+                                             "logging_steps",
+                                             "eval_steps"};
   EXPECT_EQ(used, expected);
 }
 
@@ -139,9 +175,10 @@ TEST(Configs, AreComplete) {
 TEST(Schema, DescribesKeysWithTypesRangesAndDefaults) {
   const Json schema = run_file_schema();
   const Json& training = schema["properties"]["training"];
-  EXPECT_EQ(training["properties"]["seed"].dump(),
-            R"({"description":"of the adapter's start, the order of rows and dropout","default":42,)"
-            R"("anyOf":[{"type":"integer","minimum":0.0,"maximum":4294967295.0},{"type":"null"}]})");
+  EXPECT_EQ(
+      training["properties"]["seed"].dump(),
+      R"({"description":"of the adapter's start, the order of rows and dropout","default":42,)"
+      R"("anyOf":[{"type":"integer","minimum":0.0,"maximum":4294967295.0},{"type":"null"}]})");
   EXPECT_EQ(training["required"].dump(), R"(["output_dir"])");
   EXPECT_EQ(training["additionalProperties"], false);
   const Json& adapter = schema["properties"]["adapter"]["anyOf"][0]["properties"];

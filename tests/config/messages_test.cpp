@@ -7,7 +7,9 @@ namespace peft {
 namespace {
 
 /// Refusal of a flat file whose second line holds `members`.
-std::string of(const std::string& members) { return refusal(flat(members)); }
+std::string of(const std::string& members) {
+  return refusal(flat(members));
+}
 
 TEST(Messages, NameTheNearestKeyAtItsPlace) {
   EXPECT_EQ(refusal("{\"model\": \"m\", \"data\": \"t\",\n \"training\": {\"output_dir\": \"o\",\n"
@@ -26,9 +28,10 @@ TEST(Messages, NameTheSectionAKeyBelongsTo) {
 }
 
 TEST(Messages, ShowTheRightSpellingOfANumber) {
-  EXPECT_EQ(of(R"("learning_rate": "1e-4")"),
-            "run.json:2:2: learning_rate: expected a number > 0, found \"1e-4\"; write 1e-4 without "
-            "quotes");
+  EXPECT_EQ(
+      of(R"("learning_rate": "1e-4")"),
+      "run.json:2:2: learning_rate: expected a number > 0, found \"1e-4\"; write 1e-4 without "
+      "quotes");
   EXPECT_EQ(of(R"("shuffle": "true")"),
             "run.json:2:2: shuffle: expected true or false, found \"true\"; write true without "
             "quotes");
@@ -41,9 +44,10 @@ TEST(Messages, NameTypeAndRange) {
             "run.json:2:2: lora_dropout: expected a number >= 0 and <= 0.99, found 1.5");
   EXPECT_EQ(of(R"("target_modules": [])"),
             "run.json:2:2: target_modules: expected a list of strings or a string, found []");
-  EXPECT_EQ(of(R"("per_device_train_batch_size": "many")"),
-            "run.json:2:2: per_device_train_batch_size: expected an integer >= 1 or \"auto\", found "
-            "\"many\"");
+  EXPECT_EQ(
+      of(R"("per_device_train_batch_size": "many")"),
+      "run.json:2:2: per_device_train_batch_size: expected an integer >= 1 or \"auto\", found "
+      "\"many\"");
   EXPECT_EQ(of(R"("rank_pattern": {"q_proj": "8"})"),
             "run.json:2:2: rank_pattern: expected an object of integers >= 1, found "
             "{\"q_proj\":\"8\"}");
@@ -66,11 +70,13 @@ TEST(Messages, DescribeDataSources) {
 }
 
 TEST(Messages, SayWhatIsMissing) {
-  EXPECT_EQ(refusal(R"({"model": "m", "data": "t"})"),
-            "run.json: training.output_dir: missing; folder of the adapter, the logs and the report");
-  EXPECT_EQ(refusal("[]"),
-            "run.json: expected an object with the sections model, adapter, data and training, found "
-            "a list");
+  EXPECT_EQ(
+      refusal(R"({"model": "m", "data": "t"})"),
+      "run.json: training.output_dir: missing; folder of the adapter, the logs and the report");
+  EXPECT_EQ(
+      refusal("[]"),
+      "run.json: expected an object with the sections model, adapter, data and training, found "
+      "a list");
 }
 
 TEST(Messages, RefuseWhatThisVersionLacksByName) {
@@ -86,28 +92,32 @@ TEST(Messages, RefuseWhatThisVersionLacksByName) {
   EXPECT_EQ(of(R"("peft_type": "IA3")"),
             "run.json:2:2: peft_type: expected \"LORA\", found \"IA3\"; other methods are not "
             "available in this version");
-  EXPECT_EQ(of(R"("init_lora_weights": "pissa")"),
-            "run.json:2:2: init_lora_weights: expected true or false or \"gaussian\", found "
-            "\"pissa\"; starts that change the base or need data are not available in this version");
-  EXPECT_EQ(of(R"("bias": "all")"),
-            "run.json:2:2: bias: expected \"none\", found \"all\"; training the base's biases is not "
-            "available in this version");
+  EXPECT_EQ(
+      of(R"("init_lora_weights": "pissa")"),
+      "run.json:2:2: init_lora_weights: expected true or false or \"gaussian\", found "
+      "\"pissa\"; starts that change the base or need data are not available in this version");
+  EXPECT_EQ(
+      of(R"("bias": "all")"),
+      "run.json:2:2: bias: expected \"none\", found \"all\"; training the base's biases is not "
+      "available in this version");
 }
 
 TEST(Messages, RefuseLookAlikesWithTheConversion) {
   EXPECT_EQ(of(R"("adapter": {"r": 8, "scale": 20})"),
             "run.json:2:22: adapter.scale: not alpha. mlx-lm's scale is alpha / r; for r = 8 write "
             "\"lora_alpha\": 160");
-  EXPECT_EQ(of(R"("lora_parameters": {"rank": 8, "scale": 20.0})"),
-            "run.json:2:33: lora_parameters.scale: not alpha. mlx-lm's scale is alpha / r; for r = 8 "
-            "write \"lora_alpha\": 160");
+  EXPECT_EQ(
+      of(R"("lora_parameters": {"rank": 8, "scale": 20.0})"),
+      "run.json:2:33: lora_parameters.scale: not alpha. mlx-lm's scale is alpha / r; for r = 8 "
+      "write \"lora_alpha\": 160");
   EXPECT_EQ(of(R"("mask_prompt": true)"),
             "run.json:2:2: mask_prompt: tools disagree on what this masks; write \"train_on\": "
             "\"assistant\" (answers only), \"completion\" (all after the prompt) or \"all\"");
-  EXPECT_EQ(of(R"("batch_size": 4)"),
-            "run.json:2:2: batch_size: means rows per step in one tool and rows per forward pass in "
-            "another; write \"per_device_train_batch_size\" (one forward pass) or "
-            "\"global_batch_size\" (one optimizer step)");
+  EXPECT_EQ(
+      of(R"("batch_size": 4)"),
+      "run.json:2:2: batch_size: means rows per step in one tool and rows per forward pass in "
+      "another; write \"per_device_train_batch_size\" (one forward pass) or "
+      "\"global_batch_size\" (one optimizer step)");
 }
 
 TEST(Messages, RefuseTwoNamesOfOneKey) {

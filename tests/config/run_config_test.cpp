@@ -63,7 +63,8 @@ TEST(RunConfig, ReadsTheNamesOfOtherTools) {
     "lora_target_linear": true, "lora_r": 32, "lora_alpha": 16, "sequence_len": 512,
     "sample_packing": true, "micro_batch_size": 2, "num_epochs": 3, "lr_scheduler": "linear",
     "optimizer": "adamw_torch", "bf16": true, "adapter_path": "out",
-    "lora_parameters": {"dropout": 0.1}})").values;
+    "lora_parameters": {"dropout": 0.1}})")
+                          .values;
   EXPECT_EQ(values["data"]["train"].dump(), R"([{"path":"t.jsonl"}])");
   EXPECT_EQ(values["data"]["packing"], "bfd");
   EXPECT_EQ(values["data"]["max_length"], 512);
@@ -78,8 +79,7 @@ TEST(RunConfig, ReadsTheNamesOfOtherTools) {
 }
 
 TEST(RunConfig, JoinsColumnsThatOtherToolsGiveOneByOne) {
-  const Json values =
-      resolve(flat(R"("prompt_feature": "q", "completion_feature": "a")")).values;
+  const Json values = resolve(flat(R"("prompt_feature": "q", "completion_feature": "a")")).values;
   EXPECT_EQ(values["data"]["columns"].dump(), R"({"prompt":"q","completion":"a"})");
 }
 
@@ -95,8 +95,7 @@ TEST(RunConfig, NotesTwoFlagsForOneKey) {
 }
 
 TEST(RunConfig, LetsAFlagOverruleTheOtherKeyOfAnExclusivePair) {
-  const ResolvedConfig config =
-      resolve(flat(R"("num_train_epochs": 3)"), {"training.max_steps=5"});
+  const ResolvedConfig config = resolve(flat(R"("num_train_epochs": 3)"), {"training.max_steps=5"});
   EXPECT_EQ(config.values["training"]["max_steps"], 5);
   EXPECT_EQ(config.values["training"]["num_train_epochs"], nullptr);
   EXPECT_EQ(config.origin["training.num_train_epochs"], "auto: training.max_steps is given");

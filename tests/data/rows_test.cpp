@@ -53,7 +53,8 @@ TEST(Rows, NamesTheLineOfABadRow) {
   EXPECT_EQ(fault_of_rows("{\"a\": 1}\n{\"a\": 1, \"a\": 2}\n"),
             "d.jsonl:2:10: the key \"a\" appears twice");
   EXPECT_EQ(fault_of_rows("{\"a\": 1}\n[1]\n"), "d.jsonl:2: expected an object, found a list");
-  EXPECT_EQ(fault_of_rows("[{\"a\": 1},\n\n 5]"), "d.jsonl:3: expected an object, found an integer");
+  EXPECT_EQ(fault_of_rows("[{\"a\": 1},\n\n 5]"),
+            "d.jsonl:3: expected an object, found an integer");
 }
 
 TEST(Rows, NamesTheLineInsideAnElement) {

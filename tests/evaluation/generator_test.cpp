@@ -12,8 +12,7 @@ TEST(Generate, StopsAtAStopTokenAndLeavesItOut) {
   ASSERT_EQ(free.ids.size(), 5u);
   EXPECT_EQ(free.stop, "length");
   const int32_t third = free.ids[2];
-  const auto first =
-      std::find(free.ids.begin(), free.ids.end(), third) - free.ids.begin();
+  const auto first = std::find(free.ids.begin(), free.ids.end(), third) - free.ids.begin();
   const auto stopped =
       generate(*model, prompt, {.max_new_tokens = 5, .stop_ids = {third}}, at::kCPU)[0];
   EXPECT_EQ(stopped.stop, "eos");
@@ -36,7 +35,9 @@ TEST(Generate, IsGreedyWhenTheNucleusHoldsOneToken) {
   const auto model = fixture_model("llama");
   const auto greedy = generate(*model, {{3, 14}}, {.max_new_tokens = 8}, at::kCPU)[0].ids;
   const auto nucleus =
-      generate(*model, {{3, 14}}, {.max_new_tokens = 8, .temperature = 1.0, .top_p = 1e-9}, at::kCPU)[0].ids;
+      generate(*model, {{3, 14}}, {.max_new_tokens = 8, .temperature = 1.0, .top_p = 1e-9},
+               at::kCPU)[0]
+          .ids;
   EXPECT_EQ(greedy, nucleus);
 }
 
@@ -44,8 +45,7 @@ TEST(Generate, StopsWhereTheModelHasNoMorePositions) {
   const auto model = fixture_model("gpt2");
   const int64_t positions = model->shape().max_positions;
   const std::vector<int32_t> prompt(static_cast<size_t>(positions) - 2, 5);
-  const auto result =
-      generate(*model, {prompt}, {.max_new_tokens = 10}, at::kCPU)[0];
+  const auto result = generate(*model, {prompt}, {.max_new_tokens = 10}, at::kCPU)[0];
   EXPECT_EQ(result.stop, "positions");
   EXPECT_EQ(result.ids.size(), 3u);
   EXPECT_THROW(generate(*model, {std::vector<int32_t>(static_cast<size_t>(positions), 5)},

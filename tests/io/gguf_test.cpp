@@ -92,17 +92,18 @@ TEST(Gguf, RefusesAForeignFile) {
   EXPECT_EQ(gguf_fault_of("GGUF"), "not a GGUF file");
   EXPECT_EQ(gguf_fault_of(std::string(64, 'x')), "not a GGUF file");
   EXPECT_EQ(gguf_fault_of(GgufBuilder().file("", 1)), "expected GGUF version 2 or 3, found 1");
-  EXPECT_EQ(gguf_fault_of(GgufBuilder().file("", 3u << 24)), "big-endian GGUF files are not supported");
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().file("", 3u << 24)),
+            "big-endian GGUF files are not supported");
 }
 
 TEST(Gguf, RefusesCountsBeyondItsLimits) {
   const std::string prefix = "GGUF" + GgufBuilder::number<uint32_t>(3);
-  EXPECT_EQ(
-      gguf_fault_of(prefix + GgufBuilder::number<uint64_t>(500'001) + GgufBuilder::number<uint64_t>(0)),
-      "expected at most 500000 tensors, found 500001");
-  EXPECT_EQ(
-      gguf_fault_of(prefix + GgufBuilder::number<uint64_t>(0) + GgufBuilder::number<uint64_t>(65'537)),
-      "expected at most 65536 keys, found 65537");
+  EXPECT_EQ(gguf_fault_of(prefix + GgufBuilder::number<uint64_t>(500'001) +
+                          GgufBuilder::number<uint64_t>(0)),
+            "expected at most 500000 tensors, found 500001");
+  EXPECT_EQ(gguf_fault_of(prefix + GgufBuilder::number<uint64_t>(0) +
+                          GgufBuilder::number<uint64_t>(65'537)),
+            "expected at most 65536 keys, found 65537");
 }
 
 TEST(Gguf, RefusesAHeaderThatIsCutShort) {
@@ -122,7 +123,8 @@ TEST(Gguf, RefusesAListLongerThanTheFile) {
 
 TEST(Gguf, RefusesValuesItDoesNotKnow) {
   EXPECT_EQ(gguf_fault_of(GgufBuilder().raw("k", 13, "").file()), "k: unknown value type 13");
-  EXPECT_EQ(gguf_fault_of(GgufBuilder().raw("k", 7, "\2").file()), "k: expected a boolean, found 2");
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().raw("k", 7, "\2").file()),
+            "k: expected a boolean, found 2");
   EXPECT_EQ(gguf_fault_of(GgufBuilder().string("k", "a\xFF").file()), "k: \"a\\xff\" is not UTF-8");
   const std::string nested = GgufBuilder::number<uint32_t>(9) + GgufBuilder::number<uint64_t>(1);
   EXPECT_EQ(gguf_fault_of(GgufBuilder().raw("k", 9, nested).file()),
@@ -130,7 +132,8 @@ TEST(Gguf, RefusesValuesItDoesNotKnow) {
 }
 
 TEST(Gguf, RefusesDuplicatesByName) {
-  EXPECT_EQ(gguf_fault_of(GgufBuilder().u32("k", 1).u32("k", 1).file()), "the key \"k\" appears twice");
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().u32("k", 1).u32("k", 1).file()),
+            "the key \"k\" appears twice");
   EXPECT_EQ(
       gguf_fault_of(
           GgufBuilder().tensor("w", {1}, 0, 0).tensor("w", {1}, 0, 32).file(std::string(64, '\0'))),
@@ -179,12 +182,12 @@ TEST(Gguf, RefusesTensorsOutsideTheFileOrOverEachOther) {
 
 TEST(Gguf, ListsTensorsOfTypesItCannotRead) {
   EXPECT_EQ(gguf_fault_of(GgufBuilder()
-                         .tensor("a", {256}, 12, 0)
-                         .tensor("b", {256}, 14, 160)
-                         .tensor("c", {256}, 12, 384)
-                         .tensor("d", {256}, 99, 544)
-                         .tensor("e", {1}, 0, 1024)
-                         .file()),
+                              .tensor("a", {256}, 12, 0)
+                              .tensor("b", {256}, 14, 160)
+                              .tensor("c", {256}, 12, 384)
+                              .tensor("d", {256}, 99, 544)
+                              .tensor("e", {1}, 0, 1024)
+                              .file()),
             "4 tensors have types that cannot be read (F32, F16, BF16, Q8_0, Q4_0 and Q4_1 can)\n"
             "  Q4_K: a, c\n"
             "  Q6_K: b\n"

@@ -15,7 +15,8 @@ Tensor plain_swiglu(const std::vector<Tensor>& in) {
 TEST(Swiglu, EqualsTheReferenceAtEveryWidth) {
   for (const int64_t width : {1, 7, 8, 19, 1536}) {
     SCOPED_TRACE(width);
-    expect_same_function(fused_swiglu, plain_swiglu, {normal({17, width}, 1) * 4, normal({17, width}, 2)});
+    expect_same_function(fused_swiglu, plain_swiglu,
+                         {normal({17, width}, 1) * 4, normal({17, width}, 2)});
   }
 }
 

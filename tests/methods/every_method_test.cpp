@@ -1,8 +1,8 @@
 // What every method promises, on every architecture. A new method joins by its line in kMethods.
+#include "peft/config/adapter_config.h"
 #include "peft/evaluation/generator.h"
 #include "peft/methods/adapter_io.h"
 #include "peft/methods/registry.h"
-#include "peft/config/adapter_config.h"
 #include "peft/training/optimizer.h"
 #include "support/fixtures.h"
 
@@ -26,7 +26,8 @@ class EveryMethod : public testing::TestWithParam<std::tuple<MethodCase, const c
   const MethodCase& method() const { return std::get<0>(GetParam()); }
 
   std::unique_ptr<Adapter> attach() {
-    return attach_adapter(*model_, complete_adapter_config(Json::parse(method().config)), /*seed=*/1);
+    return attach_adapter(*model_, complete_adapter_config(Json::parse(method().config)),
+                          /*seed=*/1);
   }
 
   /// Moves every trained tensor: zero-initialised ones would hide faults.
@@ -180,8 +181,9 @@ INSTANTIATE_TEST_SUITE_P(Table, EveryMethod,
 
 TEST(EveryMethodTable, HasEveryMethodOfTheRegistry) {
   for (const MethodEntry& entry : method_entries()) {
-    const bool listed = std::any_of(std::begin(kMethods), std::end(kMethods),
-                                    [&](const MethodCase& m) { return m.name == std::string(entry.peft_type); });
+    const bool listed =
+        std::any_of(std::begin(kMethods), std::end(kMethods),
+                    [&](const MethodCase& m) { return m.name == std::string(entry.peft_type); });
     EXPECT_TRUE(listed) << entry.peft_type;
   }
 }

@@ -1,4 +1,5 @@
-// LoRA against Hugging Face PEFT: adapters that it made, and their logits (scripts/make_fixtures.py).
+// LoRA against Hugging Face PEFT: adapters that it made, and their logits
+// (scripts/make_fixtures.py).
 #include "peft/config/adapter_config.h"
 #include "peft/methods/adapter_io.h"
 #include "peft/methods/registry.h"
@@ -44,12 +45,12 @@ TEST_P(PeftAdapter, IsWrittenWithTheSameNamesAndValues) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, PeftAdapter,
-                         testing::Values(AdapterCase{"llama", "lora"}, AdapterCase{"llama", "lora-qv"},
-                                         AdapterCase{"llama", "lora-rslora"},
-                                         AdapterCase{"llama", "lora-patterns"},
-                                         AdapterCase{"mistral", "lora"}, AdapterCase{"qwen2", "lora"},
-                                         AdapterCase{"qwen3", "lora"}, AdapterCase{"gpt2", "lora"}));
+INSTANTIATE_TEST_SUITE_P(
+    Fixtures, PeftAdapter,
+    testing::Values(AdapterCase{"llama", "lora"}, AdapterCase{"llama", "lora-qv"},
+                    AdapterCase{"llama", "lora-rslora"}, AdapterCase{"llama", "lora-patterns"},
+                    AdapterCase{"mistral", "lora"}, AdapterCase{"qwen2", "lora"},
+                    AdapterCase{"qwen3", "lora"}, AdapterCase{"gpt2", "lora"}));
 
 TEST(Lora, ReportsAllTensorsThatDoNotFitTogether) {
   const auto model = fixture_model("llama");
@@ -71,8 +72,8 @@ TEST(Lora, ReportsAllTensorsThatDoNotFitTogether) {
 
 TEST(Lora, RefusesARankLargerThanTheProjection) {
   const auto model = fixture_model("llama");
-  const Json config = complete_adapter_config(
-      {{"peft_type", "LORA"}, {"r", 64}, {"target_modules", {"q_proj"}}});
+  const Json config =
+      complete_adapter_config({{"peft_type", "LORA"}, {"r", 64}, {"target_modules", {"q_proj"}}});
   EXPECT_THROW(attach_adapter(*model, config, 0), UsageError);
 }
 

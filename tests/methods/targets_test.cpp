@@ -37,9 +37,9 @@ TEST_F(Targets, MatchASuffixAtADot) {
 }
 
 TEST_F(Targets, MatchAWholeNameByExpression) {
-  EXPECT_EQ(found({{"target_modules", ".*layers\\.0\\.(self_attn\\.q_proj|mlp\\.up_proj)"}}),
-            (std::vector<std::string>{"model.layers.0.self_attn.q_proj",
-                                      "model.layers.0.mlp.up_proj"}));
+  EXPECT_EQ(
+      found({{"target_modules", ".*layers\\.0\\.(self_attn\\.q_proj|mlp\\.up_proj)"}}),
+      (std::vector<std::string>{"model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj"}));
 }
 
 TEST_F(Targets, LeaveOutTheHeadUnlessItIsNamed) {
@@ -53,15 +53,17 @@ TEST_F(Targets, KeepToTheChosenLayers) {
 }
 
 TEST_F(Targets, ObeyExclusions) {
-  EXPECT_EQ(found({{"target_modules", {"q_proj"}}, {"exclude_modules", {"layers.1.self_attn.q_proj"}}}),
-            std::vector<std::string>{"model.layers.0.self_attn.q_proj"});
+  EXPECT_EQ(
+      found({{"target_modules", {"q_proj"}}, {"exclude_modules", {"layers.1.self_attn.q_proj"}}}),
+      std::vector<std::string>{"model.layers.0.self_attn.q_proj"});
 }
 
 TEST_F(Targets, SayWhatThereIsWhenNothingMatches) {
-  EXPECT_EQ(problem({{"target_modules", {"c_attn"}}}),
-            "adapter.target_modules: [\"c_attn\"] matches no module of LlamaForCausalLM; available: "
-            "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj; \"all-linear\" would "
-            "pick 14 modules");
+  EXPECT_EQ(
+      problem({{"target_modules", {"c_attn"}}}),
+      "adapter.target_modules: [\"c_attn\"] matches no module of LlamaForCausalLM; available: "
+      "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj; \"all-linear\" would "
+      "pick 14 modules");
 }
 
 TEST(PatternValue, TakesTheFirstKeyThatMatchesAtADot) {

@@ -42,9 +42,10 @@ class EditedModel {
 TEST(LoadModel, NamesTheArchitecturesItKnows) {
   EditedModel model("llama");
   model.set("model_type", "mamba");
-  EXPECT_EQ(model.problem(),
-            "DIR/config.json: model_type: expected one of llama, mistral, qwen2, qwen3, gpt2, found "
-            "\"mamba\"");
+  EXPECT_EQ(
+      model.problem(),
+      "DIR/config.json: model_type: expected one of llama, mistral, qwen2, qwen3, gpt2, found "
+      "\"mamba\"");
 }
 
 TEST(LoadModel, ReportsAllTensorsThatDoNotFitTogether) {
@@ -52,7 +53,8 @@ TEST(LoadModel, ReportsAllTensorsThatDoNotFitTogether) {
   const Json config = read_json<ModelError>(fixture("models/llama/config.json"));
   model.set("intermediate_size", config.at("intermediate_size").get<int>() + 8);
   const std::string problem = model.problem();
-  EXPECT_NE(problem.find("DIR: 6 tensors do not fit LlamaForCausalLM\n"), std::string::npos) << problem;
+  EXPECT_NE(problem.find("DIR: 6 tensors do not fit LlamaForCausalLM\n"), std::string::npos)
+      << problem;
   EXPECT_NE(problem.find("model.layers.1.mlp.up_proj.weight: expected ("), std::string::npos);
 }
 
@@ -72,8 +74,7 @@ TEST(LoadModel, ReadsBfloat16IntoFloat32) {
 
 TEST(ComputeDtype, IsFloat32OnAProcessorWithoutBfloat16) {
   const HfDirectory directory(fixture("models/llama-bfloat16"));
-  const at::ScalarType expected =
-      __builtin_cpu_supports("avx512bf16") ? at::kBFloat16 : at::kFloat;
+  const at::ScalarType expected = __builtin_cpu_supports("avx512bf16") ? at::kBFloat16 : at::kFloat;
   EXPECT_EQ(compute_dtype("auto", directory, at::kCPU), expected);
   EXPECT_EQ(compute_dtype("bfloat16", directory, at::kCPU), at::kBFloat16);
 }

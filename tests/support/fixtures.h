@@ -35,8 +35,8 @@ inline std::map<std::string, Tensor> read_tensors(const std::filesystem::path& p
   for (const auto& [name, info] : file.tensors()) {
     const auto type = info.dtype == Dtype::kI64 ? at::kLong : at::kFloat;
     Tensor tensor = at::empty(info.shape, type);
-    file.read(name, {static_cast<std::byte*>(tensor.data_ptr()),
-                     static_cast<size_t>(tensor.nbytes())});
+    file.read(name,
+              {static_cast<std::byte*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())});
     tensors.emplace(name, tensor);
   }
   return tensors;

@@ -26,9 +26,9 @@ class FiveSteps : public testing::TestWithParam<const char*> {
     for (const Example& example : examples_) {
       lengths.push_back(static_cast<int64_t>(example.ids.size()));
     }
-    const Sampler sampler(lengths, {.batch_size = options.batch_size,
-                                    .accumulation = options.accumulation,
-                                    .shuffle = false});
+    const Sampler sampler(
+        lengths,
+        {.batch_size = options.batch_size, .accumulation = options.accumulation, .shuffle = false});
     BatchPlan plan(sampler, /*epochs=*/1.0, options.max_steps);
     train(*model_, *adapter_, examples_, {}, plan, options, at::kCPU,
           {[&](const StepRecord& record) { records_.push_back(record); }, {}});
@@ -87,7 +87,8 @@ TEST_P(FiveSteps, TakeTheReferencesGradient) {
   for (const auto& [name, tensor] : adapter_->exported()) {
     const Tensor gradient = before.at(name) - tensor.detach();
     const double scale = gradients.at(name).abs().max().item<double>();
-    EXPECT_TRUE(at::allclose(gradient, gradients.at(name), /*rtol=*/1e-4, /*atol=*/1e-5 * scale + 1e-6))
+    EXPECT_TRUE(
+        at::allclose(gradient, gradients.at(name), /*rtol=*/1e-4, /*atol=*/1e-5 * scale + 1e-6))
         << name << ": " << (gradient - gradients.at(name)).abs().max().item<double>();
   }
 }

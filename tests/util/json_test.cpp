@@ -33,15 +33,16 @@ TEST(Json, RefusesWhatIsNotStrictJson) {
             "1:1: starts with a byte-order mark; save the file as plain UTF-8");
   EXPECT_EQ(fault_of("[[[1]]]", {.bytes = 100, .depth = 2}), "1:1: nested deeper than 2 levels");
   EXPECT_EQ(fault_of("{}", {.bytes = 1}), "1:1: expected at most 1 bytes, found 2");
-  EXPECT_EQ(fault_of("[18446744073709551616]"), "1:1: the integer 18446744073709551616 is out of range");
+  EXPECT_EQ(fault_of("[18446744073709551616]"),
+            "1:1: the integer 18446744073709551616 is out of range");
   EXPECT_NE(fault_of("{} x"), "");
   EXPECT_NE(fault_of("[NaN]"), "");
   EXPECT_NE(fault_of("[\"\xFF\"]"), "");
 }
 
 TEST(Json, LetsHugeIntegersPassWhereTheyAreExpected) {
-  const Json json =
-      parse_json<ModelError>("[1000000000000000019884624838656]", "x.json", {.huge_integers = true});
+  const Json json = parse_json<ModelError>("[1000000000000000019884624838656]", "x.json",
+                                           {.huge_integers = true});
   EXPECT_EQ(json[0].get<double>(), 1e30);
 }
 
@@ -63,7 +64,8 @@ TEST(Json, KnowsWhereEveryKeyStands) {
 }
 
 TEST(JsonReader, ReadsTypedMembersAndLeavesAbsentOnesAlone) {
-  const Json json = parse_json<UsageError>(R"({"n": 3, "x": 1, "s": "t", "l": [1, 2], "z": null})", "f");
+  const Json json =
+      parse_json<UsageError>(R"({"n": 3, "x": 1, "s": "t", "l": [1, 2], "z": null})", "f");
   JsonReader<UsageError> reader(json, "f: part");
   int n = 0;
   double x = 0.0;
@@ -71,7 +73,8 @@ TEST(JsonReader, ReadsTypedMembersAndLeavesAbsentOnesAlone) {
   std::string s;
   std::vector<int> l;
   std::optional<int> z;
-  EXPECT_TRUE(reader.read("n", n) && reader.read("x", x) && reader.read("s", s) && reader.read("l", l));
+  EXPECT_TRUE(reader.read("n", n) && reader.read("x", x) && reader.read("s", s) &&
+              reader.read("l", l));
   EXPECT_FALSE(reader.read("y", y) || reader.read("z", z));
   reader.finish();
   EXPECT_EQ(n, 3);
@@ -97,7 +100,8 @@ TEST(JsonReader, NamesTheKeyAndTheKind) {
   double d = 0.0;
   int8_t big = 0;
   EXPECT_EQ(message_of([&] { reader.read("n", n); }), "f: part: n: expected an integer, found 2.5");
-  EXPECT_EQ(message_of([&] { reader.read("s", d); }), "f: part: s: expected a number, found \"1e-4\"");
+  EXPECT_EQ(message_of([&] { reader.read("s", d); }),
+            "f: part: s: expected a number, found \"1e-4\"");
   EXPECT_EQ(message_of([&] { reader.read("big", big); }), "f: part: big: 300 is out of range");
 }
 

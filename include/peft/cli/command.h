@@ -51,8 +51,8 @@ void check_choice(const std::string& flag, const std::string& value,
 /// Throws UsageError unless the number is at least `least`.
 void check_at_least(const std::string& flag, int64_t value, int64_t least);
 
-/// "model", "adapter", "dtype", "device" and "threads" of a request. Throws UsageError when neither a
-/// model nor an adapter is named.
+/// "model", "adapter", "dtype", "device" and "threads" of a request. Throws UsageError when neither
+/// a model nor an adapter is named.
 Request model_request(const ModelOptions& options);
 
 /// The text, or null when it is empty.

@@ -53,8 +53,8 @@ struct OpenModel {
 /// without "model" says its base itself. Throws UsageError or ModelError.
 OpenModel open_model(const Json& request);
 
-/// Throws DataError for a row with an id outside the model's vocabulary (data of ids, or a tokenizer
-/// that is not the model's).
+/// Throws DataError for a row with an id outside the model's vocabulary (data of ids, or a
+/// tokenizer that is not the model's).
 void check_ids(const Dataset& data, const CausalLM& model);
 
 }  // namespace peft

@@ -14,8 +14,8 @@ class RunDirectory {
 
   const std::filesystem::path& path() const { return path_; }
 
-  /// True if a run of this very config has ended here. Throws UsageError if the folder holds another
-  /// run, or one that did not end, unless it may be overwritten.
+  /// True if a run of this very config has ended here. Throws UsageError if the folder holds
+  /// another run, or one that did not end, unless it may be overwritten.
   bool is_finished(const Json& config) const;
 
   /// Makes the folder, removes what an overwritten run left, and writes resolved_config.json.

@@ -27,8 +27,8 @@ struct Evaluation {
 };
 
 /// Runs every example once, longest first, in ragged batches of at most `batch_tokens` tokens (a
-/// longer row stands alone). `progress` is called with the rows done. Throws DataError when no token
-/// is scored.
+/// longer row stands alone). `progress` is called with the rows done. Throws DataError when no
+/// token is scored.
 Evaluation evaluate(const CausalLM& model, std::span<const Example> examples, int64_t batch_tokens,
                     at::Device device, const std::function<void(int64_t)>& progress = {});
 

@@ -76,8 +76,8 @@ class Adapter {
   std::vector<std::function<void()>> unplug_;
 };
 
-/// A seeded generator of an adapter tensor's start values: depends on the seed and the tensor's name
-/// only, not on the order of construction.
+/// A seeded generator of an adapter tensor's start values: depends on the seed and the tensor's
+/// name only, not on the order of construction.
 at::Generator tensor_generator(uint64_t seed, const std::string& name);
 
 }  // namespace peft

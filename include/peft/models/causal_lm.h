@@ -15,7 +15,17 @@
 namespace peft {
 
 /// What a projection does. A fused projection has the role of its first part and says so.
-enum class Role { kQuery, kKey, kValue, kQueryKeyValue, kAttentionOut, kMlpGate, kMlpUp, kMlpDown, kHead };
+enum class Role {
+  kQuery,
+  kKey,
+  kValue,
+  kQueryKeyValue,
+  kAttentionOut,
+  kMlpGate,
+  kMlpUp,
+  kMlpDown,
+  kHead
+};
 
 /// A projection, its checkpoint name ("model.layers.0.self_attn.q_proj") and its role.
 struct NamedLinear {

@@ -8,8 +8,8 @@
 
 namespace peft {
 
-/// The dtype that "auto" means on a device: the files' own on a GPU; on a CPU bfloat16 only where it
-/// has instructions for it, else float32. "float32", "bfloat16" and "float16" mean themselves.
+/// The dtype that "auto" means on a device: the files' own on a GPU; on a CPU bfloat16 only where
+/// it has instructions for it, else float32. "float32", "bfloat16" and "float16" mean themselves.
 at::ScalarType compute_dtype(const std::string& choice, const HfDirectory& directory,
                              at::Device device);
 

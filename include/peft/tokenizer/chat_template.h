@@ -20,8 +20,8 @@ class ChatTemplate {
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
 
-  /// `messages` is a list of {"role", "content", ...}; `tools` a list or null. Throws DataError with
-  /// the template's own message for raise_exception, ModelError for what we do not support.
+  /// `messages` is a list of {"role", "content", ...}; `tools` a list or null. Throws DataError
+  /// with the template's own message for raise_exception, ModelError for what we do not support.
   std::string render(const Json& messages, const Json& tools, bool add_generation_prompt) const;
 
   const std::string& source() const { return source_; }
@@ -36,8 +36,8 @@ class ChatTemplate {
 /// "chat_template" (a string, or the entry "default" of a list). Absent when there is none.
 std::optional<std::string> find_chat_template(const std::filesystem::path& model_directory);
 
-/// What `data.chat_template` names: "tokenizer" (the folder's own; absent if it has none), "chatml",
-/// or a file.
+/// What `data.chat_template` names: "tokenizer" (the folder's own; absent if it has none),
+/// "chatml", or a file.
 std::optional<ChatTemplate> load_chat_template(const std::string& choice,
                                                const std::filesystem::path& model_directory,
                                                const SpecialTokens& special);

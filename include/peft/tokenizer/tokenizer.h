@@ -55,8 +55,8 @@ class Tokenizer {
 };
 
 /// Reads tokenizer.json, or else tokenizer.model, with tokenizer_config.json and
-/// special_tokens_map.json beside it. Throws ModelError when the folder has neither or a file breaks
-/// a rule.
+/// special_tokens_map.json beside it. Throws ModelError when the folder has neither or a file
+/// breaks a rule.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& model_directory);
 
 }  // namespace peft

@@ -9,8 +9,8 @@
 
 namespace peft {
 
-/// train_log.jsonl: one object per line, flushed at once, so that a reader sees every finished step.
-/// A log that cannot be written costs one warning and never the run.
+/// train_log.jsonl: one object per line, flushed at once, so that a reader sees every finished
+/// step. A log that cannot be written costs one warning and never the run.
 class RunLog {
  public:
   /// Starts an empty file. Throws IoError when it cannot be created.

@@ -137,15 +137,13 @@ class JsonReader {
     value = json.get<bool>();
   }
   template <class T>
-    requires std::is_integral_v<T>
+  requires std::is_integral_v<T>
   void convert(const Json& json, const std::string& key, T& value) {
     expect(json.is_number_integer(), json, key, "an integer");
-    const bool fits = json.is_number_unsigned()
-                          ? std::in_range<T>(json.get<uint64_t>())
-                          : std::in_range<T>(json.get<int64_t>());
+    const bool fits = json.is_number_unsigned() ? std::in_range<T>(json.get<uint64_t>())
+                                                : std::in_range<T>(json.get<int64_t>());
     check<E>(fits, "{}: {}: {} is out of range", where_, key, json.dump());
-    value = static_cast<T>(json.is_number_unsigned() ? json.get<uint64_t>()
-                                                     : json.get<int64_t>());
+    value = static_cast<T>(json.is_number_unsigned() ? json.get<uint64_t>() : json.get<int64_t>());
   }
   void convert(const Json& json, const std::string& key, double& value) {
     expect(json.is_number(), json, key, "a number");

@@ -19,7 +19,8 @@ bool is_utf8(std::string_view text);
 /// Decodes the code point at `offset` and moves `offset` behind it. The text must be valid UTF-8.
 char32_t next_code_point(std::string_view text, size_t& offset);
 
-/// Code points of a valid text, and the byte offset of the n-th (the size of the text when past it).
+/// Code points of a valid text, and the byte offset of the n-th (the size of the text when past
+/// it).
 int64_t count_code_points(std::string_view text);
 size_t code_point_offset(std::string_view text, int64_t index);
 
