@@ -53,9 +53,8 @@ void run_logits(const Json& request) {
                      "row {}: {} tokens, the model has {} positions", logits.size() + 1, ids.size(),
                      open.model->shape().max_positions);
     const Batch batch = make_batch({ids}).to(open.device);
-    const Tensor hidden = open.model->hidden(open.model->input(batch));
-    // Rows of virtual tokens, if a method put some in front, are nobody's.
-    const Tensor real = hidden.narrow(0, hidden.size(0) - batch.tokens(), batch.tokens());
+    const ModelInput input = open.model->input(batch);
+    const Tensor real = CausalLM::real_rows(open.model->hidden(input), input);
     logits.push_back(open.model->logits(real).to(at::kCPU, at::kFloat).contiguous());
     if (!logits.back().isfinite().all().item<bool>()) {
       log_warning("row {}: logits that are not finite", logits.size());

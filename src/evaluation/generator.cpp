@@ -77,7 +77,8 @@ class Decoding {
  private:
   void step() {
     const Batch batch = make_batch(pending_, positions_).to(device_);
-    const Tensor hidden = model_.hidden(model_.input(batch), &cache_);
+    const ModelInput input = model_.input(batch, &cache_);
+    const Tensor hidden = CausalLM::real_rows(model_.hidden(input, &cache_), input);
     const std::vector<int64_t> ends(batch.segments.bounds.begin() + 1, batch.segments.bounds.end());
     const Tensor last = hidden.index_select(0, (at::tensor(ends, at::kLong) - 1).to(device_));
     choose(model_.logits(last).to(at::kFloat));

@@ -3,14 +3,39 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "peft/kernels/dropout.h"
 
 namespace peft {
 namespace {
 
-constexpr const char* kPeftPrefix = "base_model.model.";
+/// The part of a parameter's name before its last dot.
+std::string module_path(const std::string& name) {
+  return name.substr(0, name.rfind('.'));
+}
+
+const Linear* find_linear(const CausalLM& model, const std::string& path) {
+  for (const NamedLinear& linear : model.projections()) {
+    if (linear.path == path) {
+      return linear.linear;
+    }
+  }
+  return &model.head();
+}
+
+/// Makes a parameter train in float32, and says how to undo it.
+std::function<void()> lend(Tensor parameter) {
+  const Tensor original = parameter.detach();
+  parameter.set_data(original.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true));
+  return [parameter, original]() mutable {
+    parameter.set_requires_grad(false);
+    parameter.mutable_grad().reset();
+    parameter.set_data(original);
+  };
+}
 
 }  // namespace
 
@@ -21,27 +46,110 @@ Adapter::Adapter(CausalLM& model) : model_(model) {
 }
 
 Adapter::~Adapter() {
-  for (const auto& unplug : unplug_) {
-    unplug();
+  for (auto undo = give_back_.rbegin(); undo != give_back_.rend(); ++undo) {
+    (*undo)();
   }
+}
+
+void Adapter::borrow(const std::string& name) {
+  if (has_borrowed(name)) {
+    return;
+  }
+  if (name == "lm_head.weight" && model_.is_tied()) {
+    const Tensor shared = model_.head().weight();
+    model_.head().tie(shared.detach().clone());
+    give_back_.push_back([this, shared] { model_.head().tie(shared); });
+  }
+  const auto parameters = model_.named_parameters();
+  const Tensor* const parameter = parameters.find(name);
+  TORCH_INTERNAL_ASSERT(parameter != nullptr, "the host has no parameter ", name);
+  give_back_.push_back(lend(*parameter));
+  borrowed_.emplace(name, *parameter);
+  borrowed_order_.push_back(name);
 }
 
 NamedTensors Adapter::trainable() const {
   NamedTensors all;
+  std::set<const void*> seen;  // hooks may share a parameter
   for (const PluggedHook& hook : hooks_) {
     for (const auto& parameter : hook.module->named_parameters()) {
-      all.emplace_back(hook.path + "." + parameter.key(), parameter.value());
+      if (!seen.insert(parameter.value().unsafeGetTensorImpl()).second) {
+        continue;
+      }
+      all.emplace_back(hook.path.empty() ? parameter.key() : hook.path + "." + parameter.key(),
+                       parameter.value());
     }
   }
+  for (const std::string& name : borrowed_order_) {
+    all.emplace_back(name, borrowed_.at(name));
+  }
   return all;
+}
+
+std::string Adapter::exported_name(const std::string& own) const {
+  return kPeftPrefix + own;
 }
 
 NamedTensors Adapter::exported() const {
   NamedTensors all = trainable();
   for (auto& [name, tensor] : all) {
-    name = kPeftPrefix + name;
+    name = exported_name(name);
   }
   return all;
+}
+
+bool Adapter::merge_changes(const std::string& name) const {
+  const std::string path = module_path(name);
+  return has_borrowed(name) || linears_.count(path) > 0 || embeddings_.count(path) > 0;
+}
+
+Tensor Adapter::merged(const std::string& name, const Tensor& value) const {
+  const at::NoGradGuard no_grad;
+  if (const auto trained = borrowed_.find(name); trained != borrowed_.end()) {
+    return trained->second.detach().to(value.options());
+  }
+  const std::string path = module_path(name);
+  if (const auto hook = embeddings_.find(path); hook != embeddings_.end()) {
+    return hook->second->merged_weight(value);
+  }
+  const auto hook = linears_.find(path);
+  if (hook == linears_.end()) {
+    return value;
+  }
+  if (name.ends_with(".bias")) {
+    return hook->second->merged_bias(value);
+  }
+  const bool transposed = find_linear(model_, path)->layout() == WeightLayout::kInOut;
+  const Tensor result = hook->second->merged_weight(transposed ? value.t() : value);
+  return transposed ? result.t() : result;
+}
+
+void Adapter::merge() {
+  const std::string obstacle = merge_obstacle();
+  check<UsageError>(obstacle.empty(), "{}", obstacle);
+  const at::NoGradGuard no_grad;
+  NamedTensors results;
+  bool unties = false;
+  for (const auto& parameter : model_.named_parameters()) {
+    if (merge_changes(parameter.key())) {
+      unties |= parameter.value().is_same(model_.token_embedding().weight()) ||
+                parameter.key() == "lm_head.weight";
+      results.emplace_back(parameter.key(),
+                           merged(parameter.key(), parameter.value().to(at::kFloat)).clone());
+    }
+  }
+  for (auto undo = give_back_.rbegin(); undo != give_back_.rend(); ++undo) {
+    (*undo)();
+  }
+  give_back_.clear();
+  hooks_.clear();
+  if (unties && model_.is_tied()) {
+    model_.head().tie(model_.head().weight().clone());
+  }
+  for (const auto& [name, value] : results) {
+    Tensor parameter = model_.named_parameters()[name];
+    parameter.copy_(value);
+  }
 }
 
 void Adapter::import_tensors(const NamedTensors& tensors, const std::string& where) {

@@ -1,13 +1,14 @@
-// LoRA: a low-rank update beside a frozen projection, with rsLoRA's scale and ranks by module.
+// LoRA and what lives behind its config: rsLoRA, DoRA, starts from the host (PiSSA, OLoRA), ranks
+// by module, embeddings, the host's biases, whole modules and single tokens.
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <functional>
 
 #include "methods.h"
-#include "peft/kernels/dropout.h"
-#include "peft/kernels/lora_linear.h"
+#include "peft/methods/host_parts.h"
+#include "peft/methods/lora_hooks.h"
 #include "peft/methods/targets.h"
+#include "peft/methods/token_rows.h"
 
 namespace peft {
 namespace {
@@ -17,9 +18,14 @@ struct LoraConfig {
   double alpha = 0.0;
   double dropout = 0.0;
   bool rslora = false;
-  Json init;  // true, false or "gaussian"
+  bool dora = false;
+  bool bias_on_b = false;
+  std::string bias;  // "none", "all" or "lora_only": the host's biases that train
+  Json init;         // true, false, "gaussian", "pissa" or "olora"
   Json rank_pattern;
   Json alpha_pattern;
+  Json modules_to_save;
+  Json token_indices;  // a list, or {module: list}
   TargetConfig targets;
 };
 
@@ -30,111 +36,267 @@ LoraConfig read_config(const Json& json) {
   config.alpha = json.at("lora_alpha").get<double>();
   config.dropout = json.at("lora_dropout").get<double>();
   config.rslora = json.at("use_rslora").get<bool>();
+  config.dora = json.at("use_dora").get<bool>();
+  config.bias_on_b = json.at("lora_bias").get<bool>();
+  config.bias = json.at("bias").get<std::string>();
   config.init = json.at("init_lora_weights");
   config.rank_pattern = json.at("rank_pattern");
   config.alpha_pattern = json.at("alpha_pattern");
+  config.modules_to_save = json.at("modules_to_save");
+  config.token_indices = json.at("trainable_token_indices");
   config.targets = TargetConfig::from(json);
   return config;
 }
 
-/// One matrix as a module, so that its parameter is called "lora_A.weight" as in the files.
-class Matrix final : public torch::nn::Module {
- public:
-  Matrix(int64_t rows, int64_t columns, at::Device device)
-      : weight(register_parameter(
-            "weight",
-            at::zeros({rows, columns}, at::TensorOptions().dtype(at::kFloat).device(device)))) {}
-  Tensor weight;
-};
+bool starts_from_host(const Json& init) {
+  return init == "pissa" || init == "olora";
+}
 
-/// h = W x + s B A drop(x), with A (R, in), B (out, R) and s = alpha / R (Hu et al. 2021, section
-/// 4.1) or alpha / sqrt(R) (rsLoRA, Kalajdzievski 2023, theorem 3.2). B starts at zero, so an
-/// untrained adapter leaves the host as it was.
-class LoraLinear final : public LinearHook {
- public:
-  LoraLinear(const Linear& host, int64_t rank, double scale, double dropout, int64_t key,
-             std::shared_ptr<DropoutKeys> keys)
-      : scale_(scale), dropout_(dropout), key_(key), keys_(std::move(keys)) {
-    const at::Device device = host.weight().device();
-    a_ = register_module("lora_A", std::make_shared<Matrix>(rank, host.in_features(), device));
-    b_ = register_module("lora_B", std::make_shared<Matrix>(host.out_features(), rank, device));
+/// A rank_pattern or alpha_pattern with full names: PEFT takes the first key that matches, and
+/// sorts keys when it saves.
+void set_pattern(Json& pattern, const std::string& path, const Json& value, const Json& usual) {
+  if (value != usual) {
+    pattern[path] = value;
   }
-
-  Tensor forward(const Linear& host, const Tensor& x) override {
-    Tensor dropped;
-    if (is_training() && dropout_ > 0.0) {
-      dropped = keyed_dropout(x, keys_->rows, key_, dropout_);
-    }
-    return lora_linear(x, host.weight(), host.bias(), a_->weight, b_->weight, scale_, host.layout(),
-                       dropped);
-  }
-
-  /// Start values by PEFT's rules: A uniform in +-1/sqrt(in) (Kaiming with a = sqrt 5) or normal
-  /// with deviation 1/R; B zero, or like A when `init` is false.
-  void initialize(const Json& init, uint64_t seed, const std::string& path) {
-    const at::NoGradGuard no_grad;
-    const bool gaussian = init.is_string();
-    fill(a_->weight, gaussian, seed, path + ".lora_A");
-    if (init == false) {
-      fill(b_->weight, /*gaussian=*/false, seed, path + ".lora_B");
-    }
-  }
-
- private:
-  void fill(Tensor& weight, bool gaussian, uint64_t seed, const std::string& name) {
-    Tensor values = at::empty(weight.sizes(), at::kFloat);
-    if (gaussian) {
-      values.normal_(0.0, 1.0 / static_cast<double>(weight.size(0)), tensor_generator(seed, name));
-    } else {
-      const double bound = 1.0 / std::sqrt(static_cast<double>(weight.size(1)));
-      values.uniform_(-bound, bound, tensor_generator(seed, name));
-    }
-    weight.copy_(values);
-  }
-
-  double scale_;
-  double dropout_;
-  int64_t key_;
-  std::shared_ptr<DropoutKeys> keys_;
-  std::shared_ptr<Matrix> a_, b_;
-};
+}
 
 class LoraAdapter final : public Adapter {
  public:
-  LoraAdapter(CausalLM& model, const Json& json, uint64_t seed) : Adapter(model), json_(json) {
-    const LoraConfig config = read_config(json);
-    const std::vector<NamedLinear> targets = find_targets(model, config.targets);
-    json_["target_modules"] = saved_target_modules(config.targets.target_modules, targets);
-    int64_t key = 0;
+  LoraAdapter(CausalLM& model, const Json& json, uint64_t seed)
+      : Adapter(model), json_(json), config_(read_config(json)) {
+    check<UsageError>(!config_.dora || !config_.bias_on_b,
+                      "adapter.lora_bias: cannot be combined with use_dora");
+    json_["rank_pattern"] = Json::object();
+    json_["alpha_pattern"] = Json::object();
+    plug_linears(seed);
+    plug_embedding(seed);
+    plug_tokens();
+    borrow_modules();
+    borrow_biases();
+  }
+
+  Json config() const override { return is_converted() ? converted_config() : json_; }
+
+  NamedTensors exported() const override {
+    NamedTensors all = Adapter::exported();
+    if (is_converted()) {
+      convert(all);
+    }
+    return all;
+  }
+
+  void import_tensors(const NamedTensors& tensors, const std::string& where) override {
+    NamedTensors own;
+    for (const auto& [name, tensor] : tensors) {
+      // PEFT stores the frozen weights of adapted embeddings beside the adapter.
+      if (!name.ends_with(".base_layer.weight")) {
+        own.emplace_back(current_name(name), tensor);
+      }
+    }
+    Adapter::import_tensors(own, where);
+    weights_changed();
+  }
+
+  void train(bool on) override {
+    Adapter::train(on);
+    weights_changed();
+  }
+  void after_step(int64_t /*step*/) override { weights_changed(); }
+
+ protected:
+  std::string exported_name(const std::string& own) const override {
+    const std::string path = own.substr(0, own.rfind('.'));
+    const bool wrapped = own.ends_with(".bias") && is_target(path);
+    return kPeftPrefix + (wrapped ? path + ".base_layer.bias" : own);
+  }
+
+ private:
+  void plug_linears(uint64_t seed) {
+    std::vector<NamedLinear> targets;
+    if (!only_the_embedding()) {
+      targets = find_targets(model(), config_.targets);
+    }
+    json_["target_modules"] = saved_target_modules(config_.targets.target_modules, targets);
     for (const NamedLinear& target : targets) {
-      const int64_t rank = rank_of(config, target);
-      const double alpha = pattern_value(config.alpha_pattern, target.path)
-                               .value_or(Json(config.alpha))
-                               .get<double>();
-      const double divisor = static_cast<double>(rank);
-      const double scale = alpha / (config.rslora ? std::sqrt(divisor) : divisor);
-      const auto hook = std::make_shared<LoraLinear>(*target.linear, rank, scale, config.dropout,
-                                                     key++, dropout());
-      hook->initialize(config.init, seed, target.path);
-      json_["fan_in_fan_out"] = target.linear->layout() == WeightLayout::kInOut;
+      const Linear& host = *target.linear;
+      LoraShape shape = shape_of(target.path, std::min(host.in_features(), host.out_features()));
+      shape.dropout_key = static_cast<int64_t>(hooks_.size());
+      const auto hook = std::make_shared<LoraLinear>(host, shape, dropout());
+      start(*hook, target, seed);
+      json_["fan_in_fan_out"] = host.layout() == WeightLayout::kInOut;
       plug(target.path, target.linear->hook, hook);
+      hooks_.push_back(hook);
+      paths_.push_back(target.path);
     }
   }
 
-  Json config() const override { return json_; }
+  void start(LoraLinear& hook, const NamedLinear& target, uint64_t seed) const {
+    const Tensor weight = target.linear->out_in();
+    if (starts_from_host(config_.init)) {
+      hook.start_from(config_.init.get<std::string>(), weight.to(at::kFloat));
+    } else {
+      hook.start(config_.init, seed, target.path);
+    }
+    if (config_.dora) {
+      hook.set_row_lengths(weight.to(at::kFloat), /*set_magnitude=*/true);
+    }
+  }
 
- private:
-  static int64_t rank_of(const LoraConfig& config, const NamedLinear& target) {
-    const int64_t rank =
-        pattern_value(config.rank_pattern, target.path).value_or(Json(config.r)).get<int64_t>();
-    const int64_t limit = std::min(target.linear->in_features(), target.linear->out_features());
-    check<UsageError>(rank >= 1 && rank <= limit,
-                      "adapter.r: {}: expected a rank from 1 to {}, found {}", target.path, limit,
-                      rank);
-    return rank;
+  /// LoRA on the token embedding, if the config names it.
+  void plug_embedding(uint64_t seed) {
+    const std::string path = embedding_path(model());
+    if (!selects(config_.targets.target_modules, path)) {
+      return;
+    }
+    check<UsageError>(!config_.dora,
+                      "adapter.use_dora: {}: DoRA is for linear layers; leave the "
+                      "embedding out of target_modules",
+                      path);
+    Embedding& host = model().token_embedding();
+    const LoraShape shape = shape_of(path, host.weight().size(1));
+    const auto hook = std::make_shared<LoraEmbedding>(host, shape.rank, shape.scale);
+    hook->start(seed, path);
+    plug(path, host.hook, hook);
+  }
+
+  bool only_the_embedding() const {
+    const Json& targets = config_.targets.target_modules;
+    return targets.is_array() && targets.size() == 1 && selects(targets, embedding_path(model()));
+  }
+
+  void plug_tokens() {
+    std::vector<int64_t> ids;
+    const std::string path = embedding_path(model());
+    const std::string leaf = path.substr(path.rfind('.') + 1);
+    if (config_.token_indices.is_array()) {
+      ids = config_.token_indices.get<std::vector<int64_t>>();
+    } else if (config_.token_indices.is_object()) {
+      for (const auto& [name, list] : config_.token_indices.items()) {
+        check<UsageError>(name == leaf || name == path,
+                          "adapter.trainable_token_indices: expected {}, found \"{}\"", leaf, name);
+        ids = list.get<std::vector<int64_t>>();
+      }
+    }
+    if (ids.empty()) {
+      return;
+    }
+    for (const int64_t id : ids) {
+      check<UsageError>(id >= 0 && id < model().shape().vocabulary,
+                        "adapter.trainable_token_indices: expected ids below {}, found {}",
+                        model().shape().vocabulary, id);
+    }
+    Embedding& host = model().token_embedding();
+    check<UsageError>(!host.hook && !(model().is_tied() && model().head().hook),
+                      "adapter.trainable_token_indices: cannot be combined with an adapter on the "
+                      "embedding or on a head tied to it");
+    const auto rows = std::make_shared<TokenRows>(host, ids);
+    plug(path, host.hook, rows);
+    if (model().is_tied()) {
+      plug("lm_head", model().head().hook, std::make_shared<TokenRowsHead>(rows, ids));
+    }
+  }
+
+  void borrow_modules() {
+    for (const NamedPart& part :
+         parts_ending_with(model(), config_.modules_to_save, "modules_to_save")) {
+      check<UsageError>(!is_target(part.path),
+                        "adapter.modules_to_save: {} is also a target; exclude it there",
+                        part.path);
+      for (const auto& parameter : part.module->named_parameters(/*recurse=*/false)) {
+        borrow(part.path + "." + parameter.key());
+      }
+    }
+  }
+
+  void borrow_biases() {
+    if (config_.bias == "none") {
+      return;
+    }
+    size_t borrowed = 0;
+    for (const std::string& name : parameters_ending_with(model(), ".bias")) {
+      if (config_.bias == "all" || is_target(name.substr(0, name.rfind('.')))) {
+        borrow(name);
+        ++borrowed;
+      }
+    }
+    check<UsageError>(borrowed > 0 || !hooks_.empty(), "adapter.bias: {} has no biases",
+                      model().shape().architecture);
+  }
+
+  LoraShape shape_of(const std::string& path, int64_t limit) {
+    const Json rank = pattern_value(config_.rank_pattern, path).value_or(Json(config_.r));
+    const Json alpha = pattern_value(config_.alpha_pattern, path).value_or(Json(config_.alpha));
+    LoraShape shape;
+    shape.rank = rank.get<int64_t>();
+    check<UsageError>(shape.rank >= 1 && shape.rank <= limit,
+                      "adapter.r: {}: expected a rank from 1 to {}, found {}", path, limit,
+                      shape.rank);
+    const double divisor = static_cast<double>(shape.rank);
+    shape.scale = alpha.get<double>() / (config_.rslora ? std::sqrt(divisor) : divisor);
+    shape.dropout = config_.dropout;
+    shape.dora = config_.dora;
+    shape.bias = config_.bias_on_b;
+    set_pattern(json_["rank_pattern"], path, rank, Json(config_.r));
+    set_pattern(json_["alpha_pattern"], path, alpha, Json(config_.alpha));
+    return shape;
+  }
+
+  bool is_target(const std::string& path) const {
+    return std::find(paths_.begin(), paths_.end(), path) != paths_.end();
+  }
+
+  /// What PEFT called a tensor before, under its name of today: biases of adapted layers.
+  std::string current_name(const std::string& name) const {
+    const std::string prefix = kPeftPrefix;
+    if (!name.starts_with(prefix) || !name.ends_with(".bias")) {
+      return name;
+    }
+    const std::string path = name.substr(prefix.size(), name.rfind('.') - prefix.size());
+    return is_target(path) ? prefix + path + ".base_layer.bias" : name;
+  }
+
+  void weights_changed() {
+    for (const auto& hook : hooks_) {
+      hook->weights_changed();
+    }
+  }
+
+  /// A start taken from the host is written as plain LoRA of twice the rank, [A; A0] and [B, -B0],
+  /// so that every loader computes the same on the untouched base.
+  bool is_converted() const { return starts_from_host(config_.init); }
+
+  Json converted_config() const {
+    Json json = json_;
+    const double alpha = config_.rslora ? std::sqrt(2.0) : 2.0;
+    json["r"] = 2 * config_.r;
+    json["lora_alpha"] = alpha * config_.alpha;
+    json["init_lora_weights"] = true;
+    for (auto& [path, rank] : json["rank_pattern"].items()) {
+      rank = 2 * rank.get<int64_t>();
+    }
+    for (auto& [path, value] : json["alpha_pattern"].items()) {
+      value = alpha * value.get<double>();
+    }
+    return json;
+  }
+
+  void convert(NamedTensors& all) const {
+    for (size_t i = 0; i < hooks_.size(); ++i) {
+      const std::string path = kPeftPrefix + paths_[i];
+      for (auto& [name, tensor] : all) {
+        if (name == path + ".lora_A.weight") {
+          tensor = at::cat({tensor, hooks_[i]->start_A()});
+        } else if (name == path + ".lora_B.weight") {
+          tensor = at::cat({tensor, -hooks_[i]->start_B()}, 1);
+        }
+      }
+    }
   }
 
   Json json_;
+  LoraConfig config_;
+  std::vector<std::shared_ptr<LoraLinear>> hooks_;
+  std::vector<std::string> paths_;  // of hooks_
 };
 
 }  // namespace

@@ -15,7 +15,9 @@ std::unique_ptr<Adapter> attach_adapter(CausalLM& model, const Json& config, uin
   const std::string type = config.at("peft_type").get<std::string>();
   for (const MethodEntry& entry : method_entries()) {
     if (type == entry.peft_type) {
-      return entry.attach(model, config, seed);
+      std::unique_ptr<Adapter> adapter = entry.attach(model, config, seed);
+      adapter->train(false);
+      return adapter;
     }
   }
   fail<UsageError>("adapter.peft_type: no method is called \"{}\"", type);

@@ -151,6 +151,11 @@ std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig&
   return targets;
 }
 
+bool selects(const Json& modules, const std::string& path) {
+  return !modules.is_null() && !is_all_linear(modules) &&
+         Selection(modules, "target_modules").takes(path);
+}
+
 Json saved_target_modules(const Json& target_modules, const std::vector<NamedLinear>& targets) {
   if (!target_modules.is_null() && !is_all_linear(target_modules)) {
     return target_modules;

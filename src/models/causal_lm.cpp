@@ -2,33 +2,73 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 namespace peft {
+namespace {
+
+struct ScoredStates {
+  Tensor states;   // (n, D)
+  Tensor targets;  // (n)
+};
+
+/// Each state with what it is scored against. The last virtual token predicts every sequence's
+/// first word.
+ScoredStates scored(const ModelInput& input, const Tensor& hidden) {
+  if (!input.segments.prefix) {
+    return {hidden, input.targets};
+  }
+  const int64_t last = input.segments.prefix->rows - 1;
+  const Tensor first = hidden.narrow(0, last, 1).expand({input.first_targets.size(0), -1});
+  return {at::cat({first, CausalLM::real_rows(hidden, input)}),
+          at::cat({input.first_targets, input.targets})};
+}
+
+}  // namespace
 
 Tensor CausalLM::hidden(const ModelInput& input, KvCache* cache) const {
   Tensor states = trunk(input, cache);
   if (cache != nullptr) {
-    cache->advance(input.segments);
+    cache->advance(input.segments.prefix ? input.segments.prefix->sequences : input.segments);
   }
   return states;
 }
 
-ModelInput CausalLM::input(const Batch& batch) const {
-  ModelInput input{embed(batch.ids), batch.positions, {}, batch.segments};
+ModelInput CausalLM::input(const Batch& batch, const KvCache* cache) const {
+  ModelInput input{embed(batch.ids), batch.positions, {}, {}, batch.segments};
+  input.continues = cache != nullptr && cache->length(0) > 0;
   if (batch.labels.defined()) {
     input.targets = next_token_targets(batch.labels, batch.segments);
   }
   if (input_hook) {
     input_hook->forward(input);
   }
+  if (batch.labels.defined() && input.segments.prefix) {
+    const Tensor starts = batch.segments.offsets.narrow(0, 0, batch.segments.count());
+    input.first_targets = batch.labels.index_select(0, starts.to(at::kLong));
+  }
   return input;
+}
+
+Tensor CausalLM::real_rows(const Tensor& hidden, const ModelInput& input) {
+  const int64_t rows = input.segments.prefix ? input.segments.prefix->rows : 0;
+  return hidden.narrow(0, rows, hidden.size(0) - rows);
+}
+
+int64_t CausalLM::longest_context(const Segments& segments, const KvCache* cache) {
+  int64_t longest = segments.longest;
+  for (int64_t b = 0; cache != nullptr && !segments.prefix && b < cache->sequences(); ++b) {
+    longest = std::max(longest, cache->length(b) + segments.length(b));
+  }
+  return longest;
 }
 
 HeadLoss CausalLM::loss(const Batch& batch, bool count_correct) const {
   const ModelInput in = input(batch);
-  const Tensor states = hidden(in);
+  const auto [states, targets] = scored(in, hidden(in));
   const CrossEntropyOptions options{.count_correct = count_correct};
   if (!head().hook) {
-    return head_cross_entropy(states, head().weight(), head().bias(), in.targets, options);
+    return head_cross_entropy(states, head().weight(), head().bias(), targets, options);
   }
   const auto rows_to_logits = [this](const Tensor& rows) { return logits(rows); };
   std::vector<Tensor> trainable;
@@ -37,8 +77,7 @@ HeadLoss CausalLM::loss(const Batch& batch, bool count_correct) const {
       trainable.push_back(parameter);
     }
   }
-  return head_cross_entropy(states, rows_to_logits, trainable, shape_.vocabulary, in.targets,
-                            options);
+  return head_cross_entropy(states, rows_to_logits, trainable, shape_.vocabulary, targets, options);
 }
 
 }  // namespace peft

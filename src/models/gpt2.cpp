@@ -49,16 +49,19 @@ std::shared_ptr<Linear> conv1d(int64_t in, int64_t out, const at::TensorOptions&
 class Gpt2Attention final : public Attention {
  public:
   Gpt2Attention(const Gpt2Config& c, int64_t layer, const at::TensorOptions& options)
-      : Attention({layer, c.heads, c.heads, c.hidden / c.heads}, {.scale = score_scale(c, layer)}),
+      : Attention({layer, c.heads, c.heads, c.hidden / c.heads, /*fused=*/true},
+                  {.scale = score_scale(c, layer)}),
         qkv_(register_module("c_attn", conv1d(c.hidden, 3 * c.hidden, options))),
         out_(register_module("c_proj", conv1d(c.hidden, c.hidden, options))) {}
 
   Tensor forward(const Tensor& x, const Segments& segments, KvCache* cache) const {
     const std::vector<Tensor> qkv = qkv_->forward(x).chunk(3, /*dim=*/-1);
-    const auto heads = [&](const Tensor& part) {
-      return part.unflatten(-1, {shape().heads, shape().head_dim});
-    };
-    return out_->forward(attend(heads(qkv[0]), heads(qkv[1]), heads(qkv[2]), segments, cache));
+    return attend(heads(qkv[0]), heads(qkv[1]), heads(qkv[2]), segments, cache);
+  }
+
+  std::pair<Tensor, Tensor> project_kv(const Tensor& x) const override {
+    const std::vector<Tensor> qkv = qkv_->forward(x).chunk(3, /*dim=*/-1);
+    return {heads(qkv[1]), heads(qkv[2])};
   }
 
   void list(const std::string& path, std::vector<NamedLinear>& all) const {
@@ -66,7 +69,14 @@ class Gpt2Attention final : public Attention {
     all.push_back({path + ".c_proj", Role::kAttentionOut, out_.get()});
   }
 
+ protected:
+  const Linear& out_projection() const override { return *out_; }
+
  private:
+  Tensor heads(const Tensor& part) const {
+    return part.unflatten(-1, {shape().heads, shape().head_dim});
+  }
+
   std::shared_ptr<Linear> qkv_, out_;
 };
 
@@ -99,8 +109,14 @@ class Gpt2Block final : public torch::nn::Module {
         mlp_(register_module("mlp", std::make_shared<Gpt2Mlp>(c, options))) {}
 
   Tensor forward(const Tensor& x, const Segments& segments, KvCache* cache) const {
-    const Tensor h = x + attention_->forward(attention_norm_->forward(x), segments, cache);
-    return h + mlp_->forward(mlp_norm_->forward(h));
+    const Tensor h = attention_residual_.add(
+        x, attention_->forward(attention_norm_->forward(x), segments, cache));
+    return mlp_residual_.add(h, mlp_->forward(mlp_norm_->forward(h)));
+  }
+
+  void list(const std::string& path, std::vector<NamedResidual>& all) {
+    all.push_back({path, /*is_mlp=*/false, &attention_residual_});
+    all.push_back({path, /*is_mlp=*/true, &mlp_residual_});
   }
 
   Gpt2Attention& attention() const { return *attention_; }
@@ -115,6 +131,7 @@ class Gpt2Block final : public torch::nn::Module {
   std::shared_ptr<Gpt2Attention> attention_;
   std::shared_ptr<LayerNorm> mlp_norm_;
   std::shared_ptr<Gpt2Mlp> mlp_;
+  Residual attention_residual_, mlp_residual_;
 };
 
 /// The checkpoint's "transformer." part: embeddings, blocks, last norm.
@@ -133,15 +150,9 @@ class Gpt2Trunk final : public torch::nn::Module {
     norm_ = register_module("ln_f", std::make_shared<LayerNorm>(c.hidden, c.eps, options));
   }
 
-  Tensor forward(const ModelInput& input, KvCache* cache) const {
-    Tensor x = input.embeddings + positions_->forward(input.positions);
-    for (const auto& block : blocks_) {
-      x = block->forward(x, input.segments, cache);
-    }
-    return norm_->forward(x);
-  }
-
-  const Embedding& tokens() const { return *tokens_; }
+  Embedding& tokens() const { return *tokens_; }
+  const Embedding& positions() const { return *positions_; }
+  const LayerNorm& norm() const { return *norm_; }
   const std::vector<std::shared_ptr<Gpt2Block>>& blocks() const { return blocks_; }
 
  private:
@@ -170,6 +181,13 @@ class Gpt2LMHeadModel final : public CausalLM {
     }
     return all;
   }
+  std::vector<NamedResidual> residuals() const override {
+    std::vector<NamedResidual> all;
+    for (size_t i = 0; i < trunk_->blocks().size(); ++i) {
+      trunk_->blocks()[i]->list(fmt::format("transformer.h.{}", i), all);
+    }
+    return all;
+  }
   std::vector<Attention*> attentions() const override {
     std::vector<Attention*> all;
     for (const auto& block : trunk_->blocks()) {
@@ -178,11 +196,16 @@ class Gpt2LMHeadModel final : public CausalLM {
     return all;
   }
   Linear& head() const override { return *head_; }
-  const Embedding& token_embedding() const override { return trunk_->tokens(); }
+  Embedding& token_embedding() const override { return trunk_->tokens(); }
 
  protected:
   Tensor trunk(const ModelInput& input, KvCache* cache) const override {
-    return trunk_->forward(input, cache);
+    const auto segments = std::make_shared<const Segments>(input.segments);
+    Tensor x = input.embeddings + trunk_->positions().forward(input.positions);
+    for (const auto& block : trunk_->blocks()) {
+      x = run_block([=](const Tensor& h) { return block->forward(h, *segments, cache); }, x);
+    }
+    return trunk_->norm().forward(x);
   }
 
  private:

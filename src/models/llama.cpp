@@ -113,7 +113,15 @@ class LlamaAttention final : public Attention {
     }
     q = rotary(q, angles.cos, angles.sin);
     k = rotary(k, angles.cos, angles.sin);
-    return o_->forward(attend(q, k, v, segments, cache));
+    return attend(q, k, v, segments, cache);
+  }
+
+  std::pair<Tensor, Tensor> project_kv(const Tensor& x) const override {
+    Tensor k = split_heads(k_->forward(x), shape().kv_heads);
+    if (k_norm_ != nullptr) {
+      k = k_norm_->forward(k);
+    }
+    return {k, split_heads(v_->forward(x), shape().kv_heads)};
   }
 
   void list(const std::string& path, std::vector<NamedLinear>& out) const {
@@ -122,6 +130,9 @@ class LlamaAttention final : public Attention {
     out.push_back({path + ".v_proj", Role::kValue, v_.get()});
     out.push_back({path + ".o_proj", Role::kAttentionOut, o_.get()});
   }
+
+ protected:
+  const Linear& out_projection() const override { return *o_; }
 
  private:
   std::shared_ptr<Linear> add(const char* name, int64_t in, int64_t out, bool bias,
@@ -170,11 +181,17 @@ class LlamaBlock final : public torch::nn::Module {
 
   Tensor forward(const Tensor& x, const Angles& angles, const Segments& segments,
                  KvCache* cache) const {
-    const Tensor h = x + attention_->forward(attention_norm_->forward(x), angles, segments, cache);
-    return h + mlp_->forward(mlp_norm_->forward(h));
+    const Tensor h = attention_residual_.add(
+        x, attention_->forward(attention_norm_->forward(x), angles, segments, cache));
+    return mlp_residual_.add(h, mlp_->forward(mlp_norm_->forward(h)));
   }
 
   LlamaAttention& attention() const { return *attention_; }
+
+  void list(const std::string& path, std::vector<NamedResidual>& out) {
+    out.push_back({path, /*is_mlp=*/false, &attention_residual_});
+    out.push_back({path, /*is_mlp=*/true, &mlp_residual_});
+  }
 
   void list(const std::string& path, std::vector<NamedLinear>& out) const {
     attention_->list(path + ".self_attn", out);
@@ -186,6 +203,7 @@ class LlamaBlock final : public torch::nn::Module {
   std::shared_ptr<LlamaAttention> attention_;
   std::shared_ptr<RmsNorm> mlp_norm_;
   std::shared_ptr<LlamaMlp> mlp_;
+  Residual attention_residual_, mlp_residual_;
 };
 
 /// The checkpoint's "model." part: embedding, blocks, last norm.
@@ -202,15 +220,8 @@ class LlamaTrunk final : public torch::nn::Module {
     norm_ = register_module("norm", std::make_shared<RmsNorm>(c.hidden, c.eps, options));
   }
 
-  Tensor forward(const ModelInput& input, const Angles& angles, KvCache* cache) const {
-    Tensor x = input.embeddings;
-    for (const auto& block : blocks_) {
-      x = block->forward(x, angles, input.segments, cache);
-    }
-    return norm_->forward(x);
-  }
-
-  const Embedding& embedding() const { return *embedding_; }
+  const RmsNorm& norm() const { return *norm_; }
+  Embedding& embedding() const { return *embedding_; }
   const std::vector<std::shared_ptr<LlamaBlock>>& blocks() const { return blocks_; }
 
  private:
@@ -241,6 +252,13 @@ class LlamaForCausalLM final : public CausalLM {
     }
     return all;
   }
+  std::vector<NamedResidual> residuals() const override {
+    std::vector<NamedResidual> all;
+    for (size_t i = 0; i < trunk_->blocks().size(); ++i) {
+      trunk_->blocks()[i]->list(fmt::format("model.layers.{}", i), all);
+    }
+    return all;
+  }
   std::vector<Attention*> attentions() const override {
     std::vector<Attention*> all;
     for (const auto& block : trunk_->blocks()) {
@@ -249,16 +267,19 @@ class LlamaForCausalLM final : public CausalLM {
     return all;
   }
   Linear& head() const override { return *head_; }
-  const Embedding& token_embedding() const override { return trunk_->embedding(); }
+  Embedding& token_embedding() const override { return trunk_->embedding(); }
 
  protected:
   Tensor trunk(const ModelInput& input, KvCache* cache) const override {
-    int64_t longest = input.segments.longest;
-    for (int64_t b = 0; cache != nullptr && b < cache->sequences(); ++b) {
-      longest = std::max(longest, cache->length(b) + input.segments.length(b));
+    const auto [cos, sin] = rope_.tables(input.positions, longest_context(input.segments, cache));
+    const Angles angles{cos, sin};
+    const auto segments = std::make_shared<const Segments>(input.segments);
+    Tensor x = input.embeddings;
+    for (const auto& block : trunk_->blocks()) {
+      x = run_block([=](const Tensor& h) { return block->forward(h, angles, *segments, cache); },
+                    x);
     }
-    const auto [cos, sin] = rope_.tables(input.positions, longest);
-    return trunk_->forward(input, {cos, sin}, cache);
+    return trunk_->norm().forward(x);
   }
 
  private:

@@ -133,6 +133,49 @@ bool cpu_multiplies_bfloat16() {
   return __builtin_cpu_supports("avx512bf16") != 0;
 }
 
+StoredNames checked_names(const HfDirectory& directory, const CausalLM& model,
+                          const Architecture& architecture, const Tying& tying) {
+  std::vector<std::string> faults;
+  std::set<std::string> used;
+  StoredNames names;
+  for (const auto& entry : model.named_parameters()) {
+    const bool is_head = entry.key() == "lm_head.weight";
+    if (is_head && tying.tied) {
+      continue;  // the embedding's own memory
+    }
+    const std::string name = entry.key() == architecture.embedding ? tying.embedding
+                             : is_head                             ? tying.head
+                                       : stored_name(directory, entry.key(), architecture.prefix);
+    if (name.empty()) {
+      faults.push_back(fmt::format("{}: not in the file", entry.key()));
+      continue;
+    }
+    used.insert(name);
+    const TensorInfo& info = directory.tensors().at(name);
+    if (info.shape != entry.value().sizes().vec()) {
+      faults.push_back(fmt::format("{}: expected {}, found {}", name,
+                                   shape_text(entry.value().sizes().vec()),
+                                   shape_text(info.shape)));
+      continue;
+    }
+    names.emplace_back(entry.key(), name);
+  }
+  if (tying.tied && !tying.head.empty()) {
+    used.insert(tying.head);
+  }
+  for (const auto& [name, info] : directory.tensors()) {
+    if (used.count(name) == 0 && !is_ignorable(name)) {
+      faults.push_back(fmt::format("{}: {} has no such tensor", name, architecture.class_name));
+    }
+  }
+  check<ModelError>(
+      faults.empty(), "{}: {} tensors do not fit {}\n  {}{}", directory.path().string(),
+      faults.size(), architecture.class_name,
+      fmt::join(faults.begin(), faults.begin() + std::min<size_t>(faults.size(), 20), "\n  "),
+      faults.size() > 20 ? fmt::format("\n  ... and {} more", faults.size() - 20) : "");
+  return names;
+}
+
 }  // namespace
 
 at::ScalarType compute_dtype(const std::string& choice, const HfDirectory& directory,
@@ -159,59 +202,26 @@ at::ScalarType compute_dtype(const std::string& choice, const HfDirectory& direc
   return stored == at::kBFloat16 && cpu_multiplies_bfloat16() ? at::kBFloat16 : at::kFloat;
 }
 
-std::unique_ptr<CausalLM> load_model(const HfDirectory& directory, at::ScalarType dtype,
-                                     at::Device device) {
+UnreadModel build_model(const HfDirectory& directory, at::ScalarType dtype, at::Device device) {
   const std::string where = (directory.path() / "config.json").string();
   const Architecture& architecture = find_architecture(directory.model_type(), where);
   const Tying tying = resolve_tying(directory, architecture);
   const at::TensorOptions options = at::TensorOptions().dtype(dtype).device(device);
-  std::unique_ptr<CausalLM> model =
-      architecture.build({directory.config(), where, options, tying.tied});
-  model->eval();
+  UnreadModel unread{architecture.build({directory.config(), where, options, tying.tied}), {}};
+  unread.model->eval();
+  unread.names = checked_names(directory, *unread.model, architecture, tying);
+  return unread;
+}
 
-  std::vector<std::string> faults;
-  std::set<std::string> used;
-  std::vector<std::pair<std::string, Tensor>> plan;
-  for (const auto& entry : model->named_parameters()) {
-    const bool is_head = entry.key() == "lm_head.weight";
-    if (is_head && tying.tied) {
-      continue;  // the embedding's own memory
-    }
-    const std::string name = entry.key() == architecture.embedding ? tying.embedding
-                             : is_head                             ? tying.head
-                                       : stored_name(directory, entry.key(), architecture.prefix);
-    if (name.empty()) {
-      faults.push_back(fmt::format("{}: not in the file", entry.key()));
-      continue;
-    }
-    used.insert(name);
-    const TensorInfo& info = directory.tensors().at(name);
-    if (info.shape != entry.value().sizes().vec()) {
-      faults.push_back(fmt::format("{}: expected {}, found {}", name,
-                                   shape_text(entry.value().sizes().vec()),
-                                   shape_text(info.shape)));
-      continue;
-    }
-    plan.emplace_back(name, entry.value());
-  }
-  if (tying.tied && !tying.head.empty()) {
-    used.insert(tying.head);
-  }
-  for (const auto& [name, info] : directory.tensors()) {
-    if (used.count(name) == 0 && !is_ignorable(name)) {
-      faults.push_back(fmt::format("{}: {} has no such tensor", name, architecture.class_name));
-    }
-  }
-  check<ModelError>(
-      faults.empty(), "{}: {} tensors do not fit {}\n  {}{}", directory.path().string(),
-      faults.size(), architecture.class_name,
-      fmt::join(faults.begin(), faults.begin() + std::min<size_t>(faults.size(), 20), "\n  "),
-      faults.size() > 20 ? fmt::format("\n  ... and {} more", faults.size() - 20) : "");
+std::unique_ptr<CausalLM> load_model(const HfDirectory& directory, at::ScalarType dtype,
+                                     at::Device device) {
+  UnreadModel unread = build_model(directory, dtype, device);
+  const auto parameters = unread.model->named_parameters();
   const at::NoGradGuard no_grad;
-  for (auto& [name, tensor] : plan) {
-    fill(directory, name, tensor);
+  for (const auto& [parameter, name] : unread.names) {
+    fill(directory, name, parameters[parameter]);
   }
-  return model;
+  return std::move(unread.model);
 }
 
 }  // namespace peft

@@ -11,7 +11,7 @@ RmsNorm::RmsNorm(int64_t width, double eps, const at::TensorOptions& options)
       weight_(register_parameter("weight", at::empty({width}, options), /*requires_grad=*/false)) {}
 
 Tensor RmsNorm::forward(const Tensor& x) const {
-  return rms_norm(x, weight_, eps_);
+  return rms_norm(x, weight_.to(x.scalar_type()), eps_);
 }
 
 LayerNorm::LayerNorm(int64_t width, double eps, const at::TensorOptions& options)
@@ -20,7 +20,8 @@ LayerNorm::LayerNorm(int64_t width, double eps, const at::TensorOptions& options
       bias_(register_parameter("bias", at::empty({width}, options), /*requires_grad=*/false)) {}
 
 Tensor LayerNorm::forward(const Tensor& x) const {
-  return at::layer_norm(x, weight_.sizes(), weight_, bias_, eps_);
+  const at::ScalarType dtype = x.scalar_type();
+  return at::layer_norm(x, weight_.sizes(), weight_.to(dtype), bias_.to(dtype), eps_);
 }
 
 }  // namespace peft

@@ -55,7 +55,8 @@ inline std::unique_ptr<CausalLM> fixture_model(const std::string& name) {
 /// Logits of one sequence, (tokens, V).
 inline Tensor logits_of(const CausalLM& model, const std::vector<int32_t>& ids) {
   const at::NoGradGuard no_grad;
-  return model.logits(model.hidden(model.input(make_batch({ids}))));
+  const ModelInput input = model.input(make_batch({ids}));
+  return model.logits(CausalLM::real_rows(model.hidden(input), input));
 }
 
 /// At most 1e-4 of the expected logits' standard deviation apart, everywhere.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -36,7 +37,7 @@ class Adapter {
   /// What the optimizer gets, float32, named "<module path>.<parameter>".
   NamedTensors trainable() const;
 
-  /// The same under the names that Hugging Face PEFT writes.
+  /// What a file holds, under the names that Hugging Face PEFT writes.
   virtual NamedTensors exported() const;
 
   /// Takes the values of exported names. All mismatches of one load are reported together, under
@@ -49,21 +50,51 @@ class Adapter {
   /// After the optimizer, gradients still there. Steps count from 1.
   virtual void after_step(int64_t /*step*/) {}
 
-  /// Training switches dropout on, and nothing else. `row_keys` belong to the next forward.
-  void train(bool on);
-  void begin_batch(const Tensor& row_keys) { dropout_->rows = row_keys; }
+  /// Training switches dropout on, and nothing else.
+  virtual void train(bool on);
+  /// Around a micro-batch: before its forward (`row_keys` are those of its dropout), and after its
+  /// backward.
+  virtual void begin_batch(const Tensor& row_keys) { dropout_->rows = row_keys; }
+  virtual void end_batch() {}
+
+  /// Rows that stand in front of every sequence and take positions from it.
+  virtual int64_t virtual_tokens() const { return 0; }
+
+  /// Why this adapter cannot be folded into the host's weights; empty: it can.
+  virtual std::string merge_obstacle() const { return ""; }
+  /// The value of the host's parameter `name` with the adapter folded in. value: float32, in the
+  /// host's own shape; comes back as it is when merging does not change it.
+  Tensor merged(const std::string& name, const Tensor& value) const;
+  /// Whether merging changes the host's parameter `name`.
+  bool merge_changes(const std::string& name) const;
+  /// Folds the adapter into the model in memory; it is spent then. Throws UsageError before
+  /// anything changes if it cannot be merged.
+  void merge();
 
  protected:
   /// Puts a hook into a socket until the adapter ends. Its parameters train.
   template <class Hook, class M>
-  void plug(std::string path, Socket<Hook>& socket, std::shared_ptr<M> module) {
+  void plug(const std::string& path, Socket<Hook>& socket, std::shared_ptr<M> module) {
     socket.plug(module);
-    unplug_.push_back([&socket] { socket.unplug(); });
-    hooks_.push_back({std::move(path), std::move(module)});
+    give_back_.push_back([&socket] { socket.unplug(); });
+    if constexpr (std::is_same_v<Hook, LinearHook>) {
+      linears_[path] = module;
+    } else if constexpr (std::is_same_v<Hook, EmbeddingHook>) {
+      embeddings_[path] = module;
+    }
+    hooks_.push_back({path, std::move(module)});
   }
+
+  /// Trains a tensor of the host in place, in float32, until the adapter ends. `name` is the
+  /// checkpoint's. A head that shares the embedding's memory gets its own first.
+  void borrow(const std::string& name);
+
+  /// The file's name of a tensor of `trainable()`.
+  virtual std::string exported_name(const std::string& own) const;
 
   CausalLM& model() const { return model_; }
   const std::shared_ptr<DropoutKeys>& dropout() const { return dropout_; }
+  bool has_borrowed(const std::string& name) const { return borrowed_.count(name) > 0; }
 
  private:
   struct PluggedHook {
@@ -73,8 +104,15 @@ class Adapter {
   CausalLM& model_;
   std::shared_ptr<DropoutKeys> dropout_ = std::make_shared<DropoutKeys>();
   std::vector<PluggedHook> hooks_;
-  std::vector<std::function<void()>> unplug_;
+  std::map<std::string, std::shared_ptr<LinearHook>> linears_;
+  std::map<std::string, std::shared_ptr<EmbeddingHook>> embeddings_;
+  std::vector<std::string> borrowed_order_;
+  std::map<std::string, Tensor> borrowed_;  // the host's parameters, training
+  std::vector<std::function<void()>> give_back_;
 };
+
+/// Prefix of the names in Hugging Face PEFT's files.
+inline constexpr const char* kPeftPrefix = "base_model.model.";
 
 /// A seeded generator of an adapter tensor's start values: depends on the seed and the tensor's
 /// name only, not on the order of construction.

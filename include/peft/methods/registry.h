@@ -21,7 +21,8 @@ struct MethodEntry {
 /// Every method there is, one line each.
 const std::vector<MethodEntry>& method_entries();
 
-/// Attaches the method that `config.peft_type` names. Throws UsageError when there is none.
+/// Attaches the method that `config.peft_type` names, not yet training. Throws UsageError when
+/// there is none.
 std::unique_ptr<Adapter> attach_adapter(CausalLM& model, const Json& config, uint64_t seed);
 
 }  // namespace peft

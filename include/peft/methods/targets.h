@@ -25,6 +25,9 @@ struct TargetConfig {
 /// UsageError when nothing matches, with the names that are there.
 std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig& config);
 
+/// Whether a selection (a list or an expression; not "all-linear") takes the module `path`.
+bool selects(const Json& modules, const std::string& path);
+
 /// How PEFT writes "all-linear" in a saved config: full names below 20 targets, last components
 /// from there on. Other selections are kept as they are.
 Json saved_target_modules(const Json& target_modules, const std::vector<NamedLinear>& targets);

@@ -3,14 +3,17 @@
 #include <torch/nn/module.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "peft/kernels/checkpoint.h"
 #include "peft/kernels/cross_entropy.h"
 #include "peft/models/batch.h"
 #include "peft/nn/attention.h"
 #include "peft/nn/embedding.h"
 #include "peft/nn/linear.h"
+#include "peft/nn/residual.h"
 
 namespace peft {
 
@@ -34,6 +37,14 @@ struct NamedLinear {
   Linear* linear;
 };
 
+/// A branch of a block: where it joins the stream, and the block's checkpoint name
+/// ("model.layers.0").
+struct NamedResidual {
+  std::string path;
+  bool is_mlp;  ///< else attention
+  Residual* residual;
+};
+
 /// Sizes that methods, plans and generation ask for.
 struct ModelShape {
   std::string architecture;  ///< "LlamaForCausalLM"
@@ -52,8 +63,11 @@ class CausalLM : public torch::nn::Module {
   /// Hidden states after the last norm, (N, D). `cache`, when given, extends and is advanced.
   Tensor hidden(const ModelInput& input, KvCache* cache = nullptr) const;
 
-  /// The input of a batch, with the input hook's work done.
-  ModelInput input(const Batch& batch) const;
+  /// The input of a batch, with the input hook's work done. `cache`: of the tokens before these.
+  ModelInput input(const Batch& batch, const KvCache* cache = nullptr) const;
+
+  /// The rows of `hidden` that belong to the batch's own tokens, (N, D).
+  static Tensor real_rows(const Tensor& hidden, const ModelInput& input);
 
   /// (n, D) -> (n, V), in the model's dtype.
   virtual Tensor logits(const Tensor& hidden) const { return head().forward(hidden); }
@@ -64,9 +78,16 @@ class CausalLM : public torch::nn::Module {
 
   /// Every projection of the blocks, in the checkpoint's order; the head is not among them.
   virtual std::vector<NamedLinear> projections() const = 0;
+  /// Both residuals of every block, in order.
+  virtual std::vector<NamedResidual> residuals() const = 0;
   virtual std::vector<Attention*> attentions() const = 0;
   virtual Linear& head() const = 0;
-  virtual const Embedding& token_embedding() const = 0;
+  virtual Embedding& token_embedding() const = 0;
+  /// Whether the head's matrix is the token embedding's.
+  bool is_tied() const { return head().weight().is_same(token_embedding().weight()); }
+
+  /// Whether blocks keep only their inputs for the backward and are computed again there.
+  void checkpoint_activations(bool on) { checkpoints_ = on; }
 
   Socket<InputHook> input_hook;
 
@@ -78,8 +99,16 @@ class CausalLM : public torch::nn::Module {
   /// All blocks and the last norm.
   virtual Tensor trunk(const ModelInput& input, KvCache* cache) const = 0;
 
+  /// One block's result; the block is computed again in the backward if that was asked for.
+  Tensor run_block(const std::function<Tensor(const Tensor&)>& block, const Tensor& x) const {
+    return checkpoints_ ? checkpointed(block, x) : block(x);
+  }
+  /// Tokens of the longest sequence, with the virtual and the cached ones.
+  static int64_t longest_context(const Segments& segments, const KvCache* cache);
+
  private:
   ModelShape shape_;
+  bool checkpoints_ = false;
 };
 
 }  // namespace peft

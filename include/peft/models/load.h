@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "peft/io/hf_directory.h"
 #include "peft/models/causal_lm.h"
@@ -18,5 +20,19 @@ at::ScalarType compute_dtype(const std::string& choice, const HfDirectory& direc
 /// another shape (all of one load together).
 std::unique_ptr<CausalLM> load_model(const HfDirectory& directory, at::ScalarType dtype,
                                      at::Device device);
+
+/// The model's parameters and the folder's tensors that hold them, in the model's order. A head
+/// that is the token embedding is not listed.
+using StoredNames = std::vector<std::pair<std::string, std::string>>;
+
+/// A model whose tensors were not read.
+struct UnreadModel {
+  std::unique_ptr<CausalLM> model;
+  StoredNames names;
+};
+
+/// The first half of `load_model`: memory is reserved and untouched, so that a model larger than
+/// the machine's can be had. Names and shapes of the folder are checked all the same.
+UnreadModel build_model(const HfDirectory& directory, at::ScalarType dtype, at::Device device);
 
 }  // namespace peft

@@ -12,6 +12,7 @@
 namespace peft {
 
 class Attention;
+class Embedding;
 class Linear;
 
 /// Rides on a projection and computes what it gives: the host's own result is `host.base(x)`.
@@ -19,6 +20,29 @@ class LinearHook : public torch::nn::Module {
  public:
   /// x: (N, in) -> (N, out).
   virtual Tensor forward(const Linear& host, const Tensor& x) = 0;
+
+  /// The host's matrix with this hook folded in: (out, in) float32 -> the same. Only asked of the
+  /// hooks of methods that can be merged.
+  virtual Tensor merged_weight(const Tensor& weight) const { return weight; }
+  /// The same for the host's bias, (out) float32.
+  virtual Tensor merged_bias(const Tensor& bias) const { return bias; }
+};
+
+/// Rides on a table of embeddings: the host's own result is `host.base(ids)`.
+class EmbeddingHook : public torch::nn::Module {
+ public:
+  /// ids: (N) int64 -> (N, D).
+  virtual Tensor forward(const Embedding& host, const Tensor& ids) = 0;
+  /// The host's table with this hook folded in: (V, D) float32 -> the same.
+  virtual Tensor merged_weight(const Tensor& weight) const = 0;
+};
+
+/// Rides where a branch (attention or MLP) joins the residual stream.
+class ResidualHook : public torch::nn::Module {
+ public:
+  /// x: the stream before the branch, branch: what the branch gives, both (N, D). The host's own
+  /// result is x + branch.
+  virtual Tensor add(const Tensor& x, const Tensor& branch) = 0;
 };
 
 /// What attention is about to compute.
@@ -29,7 +53,7 @@ struct AttentionState {
   Segments keys;     ///< of k's and v's rows, as many segments as `queries`
 };
 
-/// Rides on an attention layer: may add keys before the scores, or add to the context after them.
+/// Rides on an attention layer: may add keys before the scores, or add to what comes after them.
 class AttentionHook : public torch::nn::Module {
  public:
   virtual void before_scores(const Attention& /*host*/, AttentionState& /*state*/) {}
@@ -38,17 +62,25 @@ class AttentionHook : public torch::nn::Module {
                                const Tensor& context) {
     return context;
   }
+  /// output: what the layer gives, (N, D) -> the same shape.
+  virtual Tensor after_output(const Attention& /*host*/, const AttentionState& /*state*/,
+                              const Tensor& output) {
+    return output;
+  }
 };
 
-/// The model's input, before the first block.
+/// The model's input, before the first block: the rows of virtual tokens, if there are any, then
+/// the N rows of the real ones.
 struct ModelInput {
-  Tensor embeddings;  ///< (N, D)
-  Tensor positions;   ///< (N) int64
-  Tensor targets;     ///< (N) int64, already shifted; undefined when nothing is scored
-  Segments segments;
+  Tensor embeddings;       ///< (P + N, D)
+  Tensor positions;        ///< (P + N) int64
+  Tensor targets;          ///< (N) int64, already shifted; undefined when nothing is scored
+  Tensor first_targets;    ///< (B) int64, label of each segment's first token; as `targets`
+  Segments segments;       ///< of all rows
+  bool continues = false;  ///< these tokens follow others that a cache holds
 };
 
-/// Rides on the model's input: prepends virtual tokens to every segment.
+/// Rides on the model's input: puts virtual tokens in front, or moves positions.
 class InputHook : public torch::nn::Module {
  public:
   virtual void forward(ModelInput& input) = 0;

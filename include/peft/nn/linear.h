@@ -24,7 +24,9 @@ class Linear final : public torch::nn::Module {
   Tensor base(const Tensor& x) const { return frozen_linear(x, weight_, bias_, layout_); }
 
   const Tensor& weight() const { return weight_; }  // (out, in), or (in, out) with kInOut
-  const Tensor& bias() const { return bias_; }      // (out) or undefined
+  /// The matrix as (out, in), a view whatever the layout.
+  Tensor out_in() const { return layout_ == WeightLayout::kOutIn ? weight_ : weight_.t(); }
+  const Tensor& bias() const { return bias_; }  // (out) or undefined
   WeightLayout layout() const { return layout_; }
   int64_t in_features() const { return in_; }
   int64_t out_features() const { return out_; }

@@ -8,7 +8,8 @@
 
 namespace peft {
 
-/// x / sqrt(mean(x^2) + eps) * weight over the last dimension.
+/// x / sqrt(mean(x^2) + eps) * weight over the last dimension. The weight may have another dtype
+/// than x (float32 while it trains).
 class RmsNorm final : public torch::nn::Module {
  public:
   RmsNorm(int64_t width, double eps, const at::TensorOptions& options);
