@@ -17,7 +17,7 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_TH
 
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PARTS = ["models", "training", "chat_templates", "masks", "gguf"]  # training reads what models wrote
+PARTS = ["models", "training", "methods", "chat_templates", "masks", "gguf"]  # the next two read what models wrote
 
 
 def main() -> None:
