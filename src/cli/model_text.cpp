@@ -29,7 +29,7 @@ ModelText read_model_text(const std::filesystem::path& folder, const std::string
   check<ModelError>(std::filesystem::is_directory(folder), "{}: no such model folder",
                     folder.string());
   ModelText text;
-  text.tokenizer = load_tokenizer(folder);
+  text.tokenizer = load_tokenizer_if_any(folder);
   text.chat_template = load_chat_template(chat_template, folder, text.tokenizer->special());
   const Json config = optional_file(folder / "config.json");
   for (const Json& json : {optional_file(folder / "generation_config.json"), config}) {

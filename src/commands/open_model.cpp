@@ -7,37 +7,6 @@
 namespace peft {
 namespace {
 
-/// Stands in where the folder has no tokenizer: every question is answered with that.
-class MissingTokenizer final : public Tokenizer {
- public:
-  explicit MissingTokenizer(std::string folder) : folder_(std::move(folder)) {}
-
-  Encoding encode(std::string_view, bool) const override { refuse(); }
-  std::string decode(std::span<const int32_t>, bool) const override { refuse(); }
-  std::string token(int32_t) const override { refuse(); }
-  std::optional<int32_t> id(std::string_view) const override { return std::nullopt; }
-  int64_t vocabulary_size() const override { refuse(); }
-  bool is_special(int32_t) const override { return false; }
-
- private:
-  [[noreturn]] void refuse() const {
-    fail<ModelError>(
-        "{}: no tokenizer.json and no tokenizer.model; only data of the format "
-        "\"tokens\" can be used",
-        folder_);
-  }
-  std::string folder_;
-};
-
-std::unique_ptr<Tokenizer> tokenizer_of(const std::filesystem::path& folder) {
-  const bool present = std::filesystem::exists(folder / "tokenizer.json") ||
-                       std::filesystem::exists(folder / "tokenizer.model");
-  if (!present) {
-    return std::make_unique<MissingTokenizer>(folder.string());
-  }
-  return load_tokenizer(folder);
-}
-
 std::string text_or(const Json& request, const char* key, const std::string& otherwise) {
   const auto found = request.find(key);
   return found != request.end() && found->is_string() ? found->get<std::string>() : otherwise;
@@ -60,7 +29,7 @@ std::filesystem::path base_folder(const Json& request, const std::optional<Store
 }  // namespace
 
 TextSide::TextSide(const HfDirectory& directory, const std::string& chat_template)
-    : tokenizer_(tokenizer_of(directory.path())),
+    : tokenizer_(load_tokenizer_if_any(directory.path())),
       chat_template_(load_chat_template(chat_template, directory.path(), tokenizer_->special())),
       stop_ids_(directory.eos_token_ids()) {
   const auto eos = tokenizer_->special().eos;

@@ -11,6 +11,9 @@ namespace {
 
 using Layout = RowMapping::Layout;
 
+// Without a tokenizer the model's own vocabulary is the limit; who has the model checks that.
+constexpr int64_t kNoVocabulary = int64_t{1} << 31;
+
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
@@ -23,6 +26,9 @@ PromptFormat::PromptFormat(const DataOptions& options, const TextPipeline& pipel
   check<UsageError>(std::find(modes.begin(), modes.end(), options.train_on) != modes.end(),
                     "data.train_on: expected one of {}, found \"{}\"{}", join(modes, ", "),
                     options.train_on, did_you_mean(options.train_on, modes));
+  if (!pipeline.tokenizer.reads_text()) {
+    return;
+  }
   for (int64_t id = 0; id < pipeline.tokenizer.vocabulary_size(); ++id) {
     if (pipeline.tokenizer.is_special(static_cast<int32_t>(id))) {
       special_texts_.push_back(pipeline.tokenizer.token(static_cast<int32_t>(id)));
@@ -68,7 +74,8 @@ std::vector<int32_t> PromptFormat::id_column(const Json& row, const RowMapping& 
   check<DataError>(list.is_array() && !list.empty(),
                    "{}: {}: expected a list of token ids, found {}", where, name,
                    json_excerpt(list));
-  const int64_t vocabulary = pipeline_.tokenizer.vocabulary_size();
+  const Tokenizer& tokenizer = pipeline_.tokenizer;
+  const int64_t vocabulary = tokenizer.reads_text() ? tokenizer.vocabulary_size() : kNoVocabulary;
   std::vector<int32_t> ids;
   ids.reserve(list.size());
   for (size_t i = 0; i < list.size(); ++i) {

@@ -42,7 +42,7 @@ std::optional<size_t> find_turn_end(const std::vector<int32_t>& ids, size_t from
 
 std::vector<int32_t> stop_set(const TextPipeline& pipeline) {
   std::vector<int32_t> stops = pipeline.stop_ids;
-  if (pipeline.chat_template == nullptr) {
+  if (pipeline.chat_template == nullptr || !pipeline.tokenizer.reads_text()) {
     return stops;
   }
   const Json probe = {{{"role", "user"}, {"content", "a"}},

@@ -48,6 +48,9 @@ class Tokenizer {
   /// True for added tokens marked special, which skip_special_tokens removes.
   virtual bool is_special(int32_t id) const = 0;
 
+  /// False where there are no tokenizer files: then every question about text is a ModelError.
+  virtual bool reads_text() const { return true; }
+
   const SpecialTokens& special() const { return special_; }
 
  protected:
@@ -58,5 +61,8 @@ class Tokenizer {
 /// special_tokens_map.json beside it. Throws ModelError when the folder has neither or a file
 /// breaks a rule.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& model_directory);
+
+/// The same, but a folder with neither gets a tokenizer that reads no text: data of ids needs none.
+std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::filesystem::path& model_directory);
 
 }  // namespace peft
