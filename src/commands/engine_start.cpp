@@ -3,10 +3,10 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
-#include <malloc.h>
 
 #include <filesystem>
 
+#include "peft/commands/heap_allocator.h"
 #include "peft/kernels/cuda_table.h"
 #include "peft/util/error.h"
 #include "peft/util/log.h"
@@ -100,9 +100,7 @@ at::Device start_engine(const std::string& choice, int64_t threads) {
   if (threads > 0) {
     at::set_num_threads(static_cast<int>(threads));
   }
-  // Blocks over 32 MB would come fresh from the kernel each time and be page-faulted anew.
-  ::mallopt(M_MMAP_MAX, 0);
-  ::mallopt(M_TRIM_THRESHOLD, -1);
+  use_heap_allocator();
   return device;
 }
 
