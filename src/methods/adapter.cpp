@@ -8,6 +8,7 @@
 #include <set>
 
 #include "peft/kernels/dropout.h"
+#include "peft/methods/host_parts.h"
 
 namespace peft {
 namespace {
@@ -66,6 +67,29 @@ void Adapter::borrow(const std::string& name) {
   give_back_.push_back(lend(*parameter));
   borrowed_.emplace(name, *parameter);
   borrowed_order_.push_back(name);
+}
+
+void Adapter::borrow_parts(const Json& endings, const std::string& key) {
+  for (const NamedPart& part : parts_ending_with(model_, endings, key)) {
+    check<UsageError>(hooks_.end() == std::find_if(hooks_.begin(), hooks_.end(),
+                                                   [&](const PluggedHook& hook) {
+                                                     return hook.path == part.path;
+                                                   }),
+                      "adapter.{}: {} is also a target; exclude it there", key, part.path);
+    for (const auto& parameter : part.module->named_parameters(/*recurse=*/false)) {
+      borrow(part.path + "." + parameter.key());
+    }
+  }
+}
+
+void Adapter::train_module(const std::string& path, std::shared_ptr<torch::nn::Module> module) {
+  for (PluggedHook& hook : hooks_) {
+    if (hook.path == path) {
+      hook.module = std::move(module);
+      return;
+    }
+  }
+  hooks_.push_back({path, std::move(module)});
 }
 
 NamedTensors Adapter::trainable() const {

@@ -71,7 +71,7 @@ class LoraAdapter final : public Adapter {
     plug_linears(seed);
     plug_embedding(seed);
     plug_tokens();
-    borrow_modules();
+    borrow_parts(config_.modules_to_save, "modules_to_save");
     borrow_biases();
   }
 
@@ -196,18 +196,6 @@ class LoraAdapter final : public Adapter {
     }
   }
 
-  void borrow_modules() {
-    for (const NamedPart& part :
-         parts_ending_with(model(), config_.modules_to_save, "modules_to_save")) {
-      check<UsageError>(!is_target(part.path),
-                        "adapter.modules_to_save: {} is also a target; exclude it there",
-                        part.path);
-      for (const auto& parameter : part.module->named_parameters(/*recurse=*/false)) {
-        borrow(part.path + "." + parameter.key());
-      }
-    }
-  }
-
   void borrow_biases() {
     if (config_.bias == "none") {
       return;
@@ -302,6 +290,9 @@ class LoraAdapter final : public Adapter {
 }  // namespace
 
 std::unique_ptr<Adapter> attach_lora(CausalLM& model, const Json& config, uint64_t seed) {
+  if (config.at("target_modules") == kNoTargets) {
+    return attach_bitfit(model, config, seed);
+  }
   return std::make_unique<LoraAdapter>(model, config, seed);
 }
 

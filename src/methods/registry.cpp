@@ -7,6 +7,20 @@ namespace peft {
 const std::vector<MethodEntry>& method_entries() {
   static const std::vector<MethodEntry> table = {
       {"LORA", attach_lora},
+      {"ADALORA", attach_adalora},
+      {"IA3", attach_ia3},
+      {"HOULSBY", attach_bottleneck},
+      {"PFEIFFER", attach_bottleneck},
+      {"PARALLEL", attach_bottleneck},
+      {"PROMPT_TUNING", attach_prompt_tuning},
+      {"P_TUNING", attach_prompt_tuning},
+      {"PREFIX_TUNING", attach_prefix_tuning},
+      {"ADAPTION_PROMPT", attach_llama_adapter},
+      {"LN_TUNING", attach_ln_tuning},
+      {"BITFIT", attach_bitfit},
+      {"FULL", attach_full},
+      {"VERA", attach_vera},
+      {"OFT", attach_oft},
   };
   return table;
 }

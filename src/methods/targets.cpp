@@ -14,15 +14,10 @@ std::vector<std::string> last_components(const std::vector<NamedLinear>& linears
   return {names.begin(), names.end()};
 }
 
-/// What PEFT adapts when a config names nothing: q_proj and v_proj, or GPT-2's c_attn.
-bool is_default_target(const NamedLinear& linear) {
-  return linear.role == Role::kQuery || linear.role == Role::kValue ||
-         linear.role == Role::kQueryKeyValue;
-}
-
 }  // namespace
 
-std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig& config) {
+std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig& config,
+                                      const std::vector<Role>& usual) {
   const TargetSelection selection(config);
   std::vector<NamedLinear> candidates = model.projections();
   const std::vector<std::string> available = last_components(candidates);
@@ -31,7 +26,8 @@ std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig&
   }
   std::vector<NamedLinear> targets;
   for (const NamedLinear& linear : candidates) {
-    if (selection.takes(linear.path, is_default_target(linear))) {
+    const bool is_usual = std::find(usual.begin(), usual.end(), linear.role) != usual.end();
+    if (selection.takes(linear.path, is_usual)) {
       targets.push_back(linear);
     }
   }
@@ -44,8 +40,8 @@ std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig&
 }
 
 bool selects(const Json& modules, const std::string& path) {
-  return !modules.is_null() && !is_all_linear(modules) &&
-         Selection(modules, "target_modules").takes(path);
+  const TargetConfig config{modules, {}, {}, {}};
+  return !config.is_all_linear() && TargetSelection(config).takes(path, /*is_default=*/false);
 }
 
 Json saved_target_modules(const Json& target_modules, const std::vector<NamedLinear>& targets) {

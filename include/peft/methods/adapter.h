@@ -50,6 +50,17 @@ class Adapter {
   /// After the optimizer, gradients still there. Steps count from 1.
   virtual void after_step(int64_t /*step*/) {}
 
+  /// What the method keeps beside its trainable tensors and must survive a resume (AdaLoRA's
+  /// averages, masks and phase); names are the method's own.
+  virtual NamedTensors state() const { return {}; }
+  /// Takes what `state` gave, strictly. Throws ModelError.
+  virtual void restore_state(const NamedTensors& state) {
+    check<ModelError>(state.empty(), "the checkpoint holds \"{}\", which this method does not keep",
+                      state.empty() ? "" : state.front().first);
+  }
+  /// Figures of the method for the step log: AdaLoRA's mean rank.
+  virtual std::vector<std::pair<std::string, double>> figures() const { return {}; }
+
   /// Training switches dropout on, and nothing else.
   virtual void train(bool on);
   /// Around a micro-batch: before its forward (`row_keys` are those of its dropout), and after its
@@ -85,9 +96,14 @@ class Adapter {
     hooks_.push_back({path, std::move(module)});
   }
 
+  /// Trains a module's parameters that no socket holds; a second one at the same path replaces it.
+  void train_module(const std::string& path, std::shared_ptr<torch::nn::Module> module);
+
   /// Trains a tensor of the host in place, in float32, until the adapter ends. `name` is the
   /// checkpoint's. A head that shares the embedding's memory gets its own first.
   void borrow(const std::string& name);
+  /// The same for all parameters of the modules that the list `endings` of the config key `key` names.
+  void borrow_parts(const Json& endings, const std::string& key);
 
   /// The file's name of a tensor of `trainable()`.
   virtual std::string exported_name(const std::string& own) const;

@@ -1,0 +1,84 @@
+// Prompt tuning and P-tuning: trained rows in front of every sequence's embeddings. P-tuning computes
+// them by a small network.
+#include <ATen/ATen.h>
+
+#include "methods.h"
+#include "peft/methods/prompt_encoders.h"
+#include "peft/methods/virtual_tokens.h"
+
+namespace peft {
+namespace {
+
+/// E' = [P; E(x)], P (P, D). Lester et al. 2021, section 2. The rows are one prefix that all
+/// sequences share, computed once per batch. While generating they stand only before the prompt.
+class PromptHook final : public InputHook {
+ public:
+  explicit PromptHook(VirtualTokenAdapter& adapter) : adapter_(adapter) {}
+
+  void forward(ModelInput& input) override {
+    const int64_t count = adapter_.virtual_tokens();
+    input.positions = input.positions + count;
+    if (input.continues) {
+      return;
+    }
+    const Tensor rows = adapter_.rows().to(input.embeddings.scalar_type());
+    input.embeddings = at::cat({rows, input.embeddings});
+    input.positions = at::cat({at::arange(count, input.positions.options()), input.positions});
+    input.segments = with_prefix(input.segments, count);
+  }
+
+ private:
+  VirtualTokenAdapter& adapter_;
+};
+
+class PromptAdapter final : public VirtualTokenAdapter {
+ public:
+  PromptAdapter(CausalLM& model, const Json& json, uint64_t seed)
+      : VirtualTokenAdapter(model, json) {
+    const int64_t width = model.shape().hidden;
+    const bool encoded = json.at("peft_type") == "P_TUNING";
+    if (encoded && json.at("encoder_hidden_size").is_null()) {
+      json_["encoder_hidden_size"] = width;
+    }
+    set_encoder(encoded ? p_tuning_encoder(json_, width, model.head().weight().device(), seed)
+                        : std::make_shared<PromptTable>(start_rows(seed)),
+                width, model.attentions().front()->shape().heads);
+    plug("", model.input_hook, std::make_shared<PromptHook>(*this));
+  }
+
+ private:
+  /// PEFT's prompt_tuning_init: standard normal rows, rows of random tokens, or the rows of a text,
+  /// repeated or cut to the length. The text's ids come with the config, under
+  /// "prompt_tuning_init_ids": tokenizing is not the engine's business.
+  Tensor start_rows(uint64_t seed) {
+    const at::NoGradGuard no_grad;
+    const int64_t count = virtual_tokens();
+    const Tensor& table = model().token_embedding().weight();
+    const std::string init = json_.at("prompt_tuning_init").get<std::string>();
+    at::Generator generator = tensor_generator(seed, "prompt_embeddings");
+    if (init == "RANDOM") {
+      return at::empty({count, table.size(1)}, at::kFloat)
+          .normal_(0.0, 1.0, generator)
+          .to(table.device());
+    }
+    Tensor ids;
+    if (init == "SAMPLE_VOCAB") {
+      ids = at::empty({count}, at::kLong).random_(0, table.size(0), generator);
+    } else {
+      const auto text = json_.value("prompt_tuning_init_ids", std::vector<int64_t>());
+      check<UsageError>(!text.empty(), "adapter.prompt_tuning_init_text: expected a text");
+      ids = at::tensor(text, at::kLong).repeat({(count - 1) / static_cast<int64_t>(text.size()) + 1});
+      ids = ids.narrow(0, 0, count);
+      json_.erase("prompt_tuning_init_ids");
+    }
+    return table.index_select(0, ids.to(table.device())).to(at::kFloat);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Adapter> attach_prompt_tuning(CausalLM& model, const Json& config, uint64_t seed) {
+  return std::make_unique<PromptAdapter>(model, config, seed);
+}
+
+}  // namespace peft
