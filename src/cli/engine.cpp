@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "peft/util/signals.h"
+
 namespace peft {
 namespace {
 
@@ -25,6 +27,8 @@ int run_engine(const std::string& command, const Request& request) {
   // Threads that wait give their core away: spinning ones slow down everything else on a machine,
   // and with it themselves. OpenMP reads this once, when it is loaded.
   ::setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
+  // A signal that comes while LibTorch loads waits until the engine listens.
+  hold_stop_signals();
   // Never closed: LibTorch's threads and destructors outlive any such attempt.
   void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {

@@ -19,6 +19,9 @@ struct TrainCommand {
   int64_t threads = 0;
   bool overwrite = false;
   bool no_progress = false;
+  bool dry_run = false;
+  std::string resume;
+  std::vector<std::string> allow_changed;
 };
 
 int train(const TrainCommand& options) {
@@ -28,6 +31,9 @@ int train(const TrainCommand& options) {
     for (const std::string& text : list) {
       overrides.push_back(parse_override(text));
     }
+  }
+  if (!options.resume.empty()) {
+    overrides.push_back({"training.resume_from_checkpoint", options.resume});
   }
   const ResolvedConfig config = load_config(options.config, overrides);
   for (const std::string& note : config.notes) {
@@ -39,6 +45,8 @@ int train(const TrainCommand& options) {
                               {"device", options.device},
                               {"threads", options.threads},
                               {"overwrite", options.overwrite},
+                              {"dry_run", options.dry_run},
+                              {"allow_changed", options.allow_changed},
                               {"progress", !options.no_progress},
                               {"terminal", ::isatty(STDERR_FILENO) == 1},
                               {"version", PEFT_VERSION}});
@@ -55,6 +63,16 @@ void setup_train(CLI::App& app, Action& action) {
       ->take_all();
   command->add_option("KEY=VALUE", options->assignments, "the same without --set")->take_all();
   add_device_options(*command, options->device, options->threads);
+  command->add_option(
+      "--resume", options->resume,
+      "auto: go on where this run stopped (the default); never; or a checkpoint's folder");
+  command
+      ->add_option("--allow-changed", options->allow_changed,
+                   "FIELD that may differ from the run that is resumed; repeatable")
+      ->allow_extra_args(false)
+      ->take_all();
+  command->add_flag("--dry-run", options->dry_run,
+                    "everything up to the first step, then stop; nothing is written");
   command->add_flag("--overwrite", options->overwrite,
                     "start over in an output folder that holds a run");
   command->add_flag("--no-progress", options->no_progress, "plain lines instead of a bar");

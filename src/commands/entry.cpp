@@ -7,6 +7,7 @@
 #include <string>
 
 #include "peft/commands/commands.h"
+#include "peft/util/signals.h"
 
 namespace {
 
@@ -36,6 +37,7 @@ extern "C" __attribute__((visibility("default"))) int peft_run(const char* comma
       {"generate", peft::run_generate},
       {"logits", peft::run_logits},
   };
+  peft::listen_for_stop_signals();
   try {
     const auto found = table.find(command);
     if (found == table.end()) {

@@ -1,44 +1,139 @@
 #include "peft/commands/run_directory.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "peft/training/checkpoint.h"
 #include "peft/util/durable_file.h"
+#include "peft/util/log.h"
+#include "peft/util/temporaries.h"
 
 namespace peft {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr const char* kConfig = "resolved_config.json";
 constexpr const char* kReport = "run_report.json";
 
+/// A checkpoint's folder, or the newest one of a run's folder.
+CheckpointFolder checkpoint_at(const fs::path& folder) {
+  if (!checkpoint_step(folder) && !list_checkpoints(folder).empty()) {
+    const auto newest = newest_checkpoint(folder);
+    check<IntegrityError>(newest.has_value(), "{}: no checkpoint in it verifies", folder.string());
+    return *newest;
+  }
+  return {verify_checkpoint(folder).step, folder};
+}
+
 }  // namespace
 
-RunDirectory::RunDirectory(std::filesystem::path path, bool overwrite)
-    : path_(std::move(path)), overwrite_(overwrite) {
-  check<UsageError>(!std::filesystem::exists(path_) || std::filesystem::is_directory(path_),
-                    "training.output_dir: {} is not a folder", path_.string());
+const std::vector<std::string>& run_logs() {
+  static const std::vector<std::string> names = {"train_log.jsonl", "steps.jsonl"};
+  return names;
 }
 
-bool RunDirectory::is_finished(const Json& config) const {
-  if (overwrite_ || !std::filesystem::exists(path_ / kConfig)) {
-    return false;
+RunDirectory::RunDirectory(fs::path path, RunOptions options)
+    : path_(std::move(path)), options_(std::move(options)) {
+  check<UsageError>(!fs::exists(path_) || fs::is_directory(path_),
+                    "training.output_dir: {} is not a folder", path_.string());
+  if (!options_.dry) {
+    made_ = !fs::exists(path_);
+    make_folders(path_);
+    lock();
+    remove_dead_temporaries(path_);
+  }
+}
+
+RunDirectory::~RunDirectory() {
+  if (made_) {
+    ::rmdir(path_.c_str());  // fails, as it should, when there is something in it
+  }
+  if (lock_ >= 0) {
+    ::close(lock_);
+  }
+}
+
+void RunDirectory::lock() {
+  lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  check<IoError>(lock_ >= 0, "{}: {}", path_.string(), std::strerror(errno));
+  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) {
+    return;
+  }
+  check<IoError>(
+      errno != EWOULDBLOCK,
+      "training.output_dir: another process trains in {}; wait for it, or choose another "
+      "folder",
+      path_.string());
+  log_warning("{}: cannot be locked ({}); do not start a second run in it", path_.string(),
+              std::strerror(errno));
+}
+
+RunPhase RunDirectory::phase(const Json& config) const {
+  const bool starts_over =
+      options_.overwrite && (options_.resume == "auto" || options_.resume == "never");
+  if (starts_over || !fs::exists(path_ / kConfig)) {
+    return RunPhase::kNew;
   }
   const Json found = read_json<UsageError>(path_ / kConfig, {.bytes = size_t{16} << 20});
-  check<UsageError>(found.value("asked", Json()) == config,
-                    "training.output_dir: {} holds another run; choose another folder or give "
-                    "--overwrite",
-                    path_.string());
-  check<UsageError>(std::filesystem::exists(path_ / kReport),
-                    "training.output_dir: {} holds a run that did not end; give --overwrite to "
-                    "start it again",
-                    path_.string());
-  return true;
+  const std::vector<std::string> changed = changed_fields(
+      effective_config(found.value("asked", Json::object())), effective_config(config), {});
+  const std::vector<std::string> refused =
+      changed_fields(effective_config(found.value("asked", Json::object())),
+                     effective_config(config), options_.allowed_changes);
+  check<UsageError>(refused.empty(),
+                    "training.output_dir: {} holds another run, with another {}; choose another "
+                    "folder, or give --overwrite to start over, or --allow-changed={} to go on",
+                    path_.string(), fmt::join(refused, ", "),
+                    refused.empty() ? "" : refused.front());
+  if (fs::exists(path_ / kReport) && changed.empty()) {
+    return RunPhase::kFinished;
+  }
+  check<UsageError>(
+      options_.resume != "never",
+      "training.output_dir: {} holds a run that did not end; leave --resume out to go "
+      "on, or give --overwrite to start it again",
+      path_.string());
+  return RunPhase::kUnfinished;
 }
 
-void RunDirectory::begin(const Json& asked, const Json& resolved, const Json& origin) const {
-  std::error_code problem;
-  std::filesystem::create_directories(path_, problem);
-  check<IoError>(!problem, "{}: {}", path_.string(), problem.message());
-  for (const char* stale :
-       {kReport, "adapter_model.safetensors", "adapter_config.json", "train_log.jsonl"}) {
-    std::filesystem::remove(path_ / stale, problem);
+int64_t RunDirectory::finished_steps() const {
+  return read_json<UsageError>(path_ / kReport, {.bytes = size_t{64} << 20})
+      .value("steps", int64_t{0});
+}
+
+std::optional<CheckpointFolder> RunDirectory::starting_point(RunPhase phase) const {
+  if (options_.resume != "auto" && options_.resume != "never") {
+    return checkpoint_at(options_.resume);
+  }
+  if (phase != RunPhase::kUnfinished) {
+    return std::nullopt;
+  }
+  const auto newest = newest_checkpoint(path_);
+  if (!newest) {
+    log_info("{}: no checkpoint to go on from, the run starts at step 0", path_.string());
+  }
+  return newest;
+}
+
+void RunDirectory::begin(const Json& asked, const Json& resolved, const Json& origin,
+                         bool fresh) const {
+  std::error_code ignored;
+  fs::remove(path_ / kReport, ignored);
+  if (fresh) {
+    for (const CheckpointFolder& old : list_checkpoints(path_)) {
+      remove_folder(old.path);
+    }
+    for (const char* stale : {"adapter_model.safetensors", "adapter_config.json"}) {
+      fs::remove(path_ / stale, ignored);
+    }
+    for (const std::string& log : run_logs()) {
+      fs::remove(path_ / log, ignored);
+    }
   }
   const Json document = {{"config", resolved}, {"origin", origin}, {"asked", asked}};
   write_file(path_ / kConfig, document.dump(2) + "\n");

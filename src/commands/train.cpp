@@ -9,11 +9,13 @@
 #include "peft/commands/commands.h"
 #include "peft/commands/engine_start.h"
 #include "peft/commands/open_model.h"
+#include "peft/commands/run_data.h"
 #include "peft/commands/run_directory.h"
-#include "peft/config/data_config.h"
-#include "peft/data/inspect.h"
+#include "peft/commands/run_identity.h"
 #include "peft/methods/registry.h"
+#include "peft/training/guards.h"
 #include "peft/training/run_log.h"
+#include "peft/training/step_log.h"
 #include "peft/training/trainer.h"
 #include "peft/util/log.h"
 #include "peft/util/text.h"
@@ -41,47 +43,6 @@ void settle_max_length(RunConfig& run, const CausalLM& model) {
            length.dump());
   length = positions;
   run.origin["data.max_length"] = "auto: the model's positions";
-}
-
-struct RunData {
-  Dataset train;
-  std::vector<Example> held_out;
-  Json report;  // of both, for run_report.json
-};
-
-/// Sets a share of the rows aside, seeded: data.eval_split_ratio.
-void split_off(RunData& data, double ratio, uint64_t seed) {
-  std::vector<Example>& all = data.train.examples;
-  const auto count = static_cast<size_t>(static_cast<double>(all.size()) * ratio);
-  std::vector<bool> chosen(all.size(), false);
-  const std::vector<size_t> order = permutation(all.size(), seed, /*stream=*/~uint64_t{0});
-  for (size_t i = 0; i < count; ++i) {
-    chosen[order[i]] = true;
-  }
-  std::vector<Example> kept;
-  for (size_t i = 0; i < all.size(); ++i) {
-    (chosen[i] ? data.held_out : kept).push_back(std::move(all[i]));
-  }
-  all = std::move(kept);
-}
-
-RunData read_data(const Json& config, const TextSide& text, const CausalLM& model) {
-  const Json& section = config.at("data");
-  const DataOptions options = data_options(section);
-  RunData data{load_dataset(data_sources(section.at("train")), options, text.pipeline()), {}, {}};
-  check_ids(data.train, model);
-  log_info("{}", show_report(data.train.report));
-  data.report["train"] = report_json(data.train.report);
-  if (!section.at("eval").is_null()) {
-    Dataset held_out = load_dataset(data_sources(section.at("eval")), options, text.pipeline());
-    check_ids(held_out, model);
-    data.report["eval"] = report_json(held_out.report);
-    data.held_out = std::move(held_out.examples);
-  } else if (section.at("eval_split_ratio").get<double>() > 0.0) {
-    split_off(data, section.at("eval_split_ratio").get<double>(),
-              config.at("training").at("seed").get<uint64_t>());
-  }
-  return data;
 }
 
 /// A fresh adapter, or the one that the config's "path" names.
@@ -127,7 +88,7 @@ ParameterCount count_parameters(const CausalLM& model, const Adapter& adapter) {
 Json step_json(const StepRecord& record) {
   Json line = {{"step", record.step},
                {"epoch", record.epoch},
-               {"loss", json_number(record.loss)},
+               {"loss", record.scored_tokens > 0 ? json_number(record.loss) : Json()},
                {"learning_rate", record.learning_rate},
                {"grad_norm", json_number(record.grad_norm)},
                {"tokens", record.tokens},
@@ -180,16 +141,52 @@ int64_t longest_of(const std::vector<Example>& examples) {
   return static_cast<int64_t>(longest);
 }
 
+RunOptions run_options(const Json& request) {
+  return {
+      .resume = request.at("config").at("training").at("resume_from_checkpoint").get<std::string>(),
+      .overwrite = request.at("overwrite").get<bool>(),
+      .allowed_changes = request.at("allow_changed").get<std::vector<std::string>>(),
+      .dry = request.at("dry_run").get<bool>()};
+}
+
+KeepOptions keep_options(const Json& training) {
+  const Json& steps = training.at("save_steps");
+  return {
+      .save_steps = steps.is_number_integer() ? std::optional(steps.get<int64_t>()) : std::nullopt,
+      .total_limit = training.at("save_total_limit").get<int64_t>()};
+}
+
+/// Says what was learnt, and where the better half of it is.
+void describe_end(const TrainSummary& summary, const TrainOptions& options) {
+  if (summary.stopped_early) {
+    log_info("ended early: {} evaluations without a better {}",
+             summary.selection.without_improvement, options.metric);
+  }
+  if (summary.selection.best && summary.selection.best_step != summary.steps) {
+    log_info("the best {} was {:.4f} at step {}: checkpoint-{}/adapter", options.metric,
+             *summary.selection.best, summary.selection.best_step, summary.selection.best_step);
+  }
+  if (summary.updates == 0) {
+    log_warning("no step changed the adapter: it is as it was at the start");
+  }
+}
+
 }  // namespace
 
 void run_train(const Json& request) {
   RunConfig run{request.at("config"), request.at("origin")};
   const RunDirectory directory(run.values.at("training").at("output_dir").get<std::string>(),
-                               request.at("overwrite").get<bool>());
-  if (directory.is_finished(run.values)) {
-    log_info("{}: this run is finished; --overwrite starts it again", directory.path().string());
+                               run_options(request));
+  const RunPhase phase = directory.phase(run.values);
+  if (phase == RunPhase::kFinished) {
+    log_info(
+        "{}: finished at step {}; raise training.num_train_epochs or training.max_steps to go on "
+        "(with --allow-changed=training.max_steps), or give --resume never --overwrite to start "
+        "over",
+        directory.path().string(), directory.finished_steps());
     return;
   }
+  const std::optional<CheckpointFolder> start = directory.starting_point(phase);
   const std::string base = run.values.at("model").at("name_or_path").get<std::string>();
   OpenModel open = open_model({{"model", base},
                                {"dtype", run.values.at("model").at("dtype")},
@@ -201,21 +198,47 @@ void run_train(const Json& request) {
   const RunData data = read_data(run.values, text, model);
   const std::unique_ptr<Adapter> adapter = make_adapter(run, model);
 
-  const TrainOptions options =
+  if (const std::string odd = uneven_coverage(adapter->trainable()); !odd.empty()) {
+    log_warning("adapter.target_modules: {}", odd);
+  }
+  TrainOptions options =
       settle_train_options(run.values["training"], run.origin, longest_of(data.train.examples),
                            static_cast<int64_t>(data.train.examples.size()));
+  options.longest_first = open.device.is_cuda();
   const Sampler sampler(data.train, sampler_options(run.values, options));
   BatchPlan plan(sampler, options.epochs, options.max_steps);
   const ParameterCount parameters = count_parameters(model, *adapter);
   log_info("{}", first_line(run, parameters, model, data, plan, options));
+  const FrozenBase frozen(model);
+  const RunIdentity identity =
+      run_identity(run.values, request.at("version").get<std::string>(), frozen.identity(),
+                   open.directory, text, data.train, data.held_out);
+  CheckpointKeeper keeper(directory.path(), identity, keep_options(run.values.at("training")),
+                          run_logs());
+  if (start) {
+    check_identity(verify_checkpoint(start->path), identity, run_options(request).allowed_changes,
+                   start->path);
+    keeper.start_from(*start);
+    log_info("going on from {} at step {}", start->path.string(), start->step);
+  }
+  if (request.at("dry_run").get<bool>()) {
+    log_info("dry run: all is ready for the first step; nothing was written");
+    return;
+  }
 
-  directory.begin(request.at("config"), run.values, run.origin);
+  const bool goes_on = start && phase == RunPhase::kUnfinished;
+  directory.begin(request.at("config"), run.values, run.origin, /*fresh=*/!goes_on);
+  if (goes_on) {
+    cut_logs(directory.path(), read_state(start->path));
+  }
   RunLog log(directory.path() / "train_log.jsonl");
+  RunLog exact_log(directory.path() / "steps.jsonl");
   const bool bar = request.at("progress").get<bool>() && request.at("terminal").get<bool>();
   Progress progress(plan.total_steps(), options.logging_steps, bar);
   const TrainCallbacks callbacks{
       [&](const StepRecord& record) {
         log.write(step_json(record));
+        exact_log.write(exact_step_json(record));
         progress.step(record);
       },
       [&](int64_t step, const Evaluation& evaluation) {
@@ -225,25 +248,32 @@ void run_train(const Json& request) {
             evaluation.loss(), evaluation.perplexity(), evaluation.token_accuracy()));
       }};
   const TrainSummary summary = train(model, *adapter, data.train.examples, data.held_out, plan,
-                                     options, open.device, callbacks);
+                                     options, open.device, callbacks, &keeper);
+  describe_end(summary, options);
+  frozen.check_unchanged();
 
   save_adapter(*adapter, directory.path(), base);
-  directory.finish({{"version", request.at("version")},
-                    {"device", device_description(open.device)},
-                    {"libtorch", TORCH_VERSION},
-                    {"threads", at::get_num_threads()},
-                    {"dtype", c10::toString(model.head().weight().scalar_type())},
-                    {"steps", summary.steps},
-                    {"skipped_steps", summary.skipped_steps},
-                    {"tokens", summary.tokens},
-                    {"scored_tokens", summary.scored_tokens},
-                    {"seconds", summary.seconds},
-                    {"tokens_per_second", static_cast<double>(summary.tokens) / summary.seconds},
-                    {"peak_memory_bytes", peak_resident_bytes()},
-                    {"trainable_parameters", parameters.trainable},
-                    {"total_parameters", parameters.total},
-                    {"data", data.report},
-                    {"warnings", warnings()}});
+  directory.finish(
+      {{"version", request.at("version")},
+       {"device", device_description(open.device)},
+       {"libtorch", TORCH_VERSION},
+       {"threads", at::get_num_threads()},
+       {"dtype", c10::toString(model.head().weight().scalar_type())},
+       {"steps", summary.steps},
+       {"skipped_steps", summary.skipped_steps},
+       {"tokens", summary.tokens},
+       {"scored_tokens", summary.scored_tokens},
+       {"seconds", summary.seconds},
+       {"tokens_per_second", static_cast<double>(summary.tokens) / summary.seconds},
+       {"peak_memory_bytes", peak_resident_bytes()},
+       {"trainable_parameters", parameters.trainable},
+       {"total_parameters", parameters.total},
+       {"data", data.report},
+       {"best_checkpoint", summary.selection.best
+                               ? Json(fmt::format("checkpoint-{}", summary.selection.best_step))
+                               : Json()},
+       {"hashes", identity.hashes},
+       {"warnings", warnings()}});
   progress.line(fmt::format("{} steps, {} tokens in {}; the adapter is in {}", summary.steps,
                             with_commas(summary.tokens), human_seconds(summary.seconds),
                             directory.path().string()));

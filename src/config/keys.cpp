@@ -312,6 +312,53 @@ const std::vector<Key>& optimizer_keys() {
   return keys;
 }
 
+const std::vector<Key>& checkpoint_keys() {
+  static const std::vector<Key> keys = {
+      {.name = "save_steps",
+       .types = {kInt, kString},
+       .fallback = "auto",
+       .choices = {"auto"},
+       .least = 0,
+       .most = 1e12,
+       .aliases = {{"save_every"}},
+       .summary = "steps between checkpoints; 0: at the end and when a signal asks; auto: every 15 "
+                  "minutes, or less often where that would take over 1 % of the time"},
+      {.name = "save_total_limit",
+       .types = {kInt},
+       .fallback = 2,
+       .least = 0,
+       .most = 1e9,
+       .summary = "checkpoints that are kept beside the best one, never fewer than two; 0: all"},
+      {.name = "resume_from_checkpoint",
+       .types = {kString},
+       .fallback = "auto",
+       .synonyms = {{true, "auto"}, {false, "never"}},
+       .aliases = {{"resume_adapter_file"}, {"auto_resume_from_checkpoints"}},
+       .summary = "auto: go on where this run stopped; never; or a checkpoint's folder"},
+      {.name = "metric_for_best_model",
+       .types = {kString},
+       .fallback = "eval_loss",
+       .choices = {"eval_loss", "eval_token_accuracy"},
+       .synonyms = {{"loss", "eval_loss"}, {"eval_perplexity", "eval_loss"}},
+       .summary = "figure of the held-out rows that tells the best checkpoint, which is kept"},
+      {.name = "early_stopping_patience",
+       .types = {kInt},
+       .fallback = nullptr,
+       .least = 1,
+       .most = 1e9,
+       .aliases = {{"early_stopping_steps"}, {"early_stop_interval"}},
+       .summary = "evaluations without a better figure after which the run ends",
+       .automatic = "it runs to its end"},
+      {.name = "loss_spike_policy",
+       .types = {kString},
+       .fallback = "warn",
+       .choices = {"warn", "stop", "rollback"},
+       .summary = "what happens after three steps with a loss far above the usual: a warning, the "
+                  "run's end, or going back to the last good checkpoint without those rows"},
+  };
+  return keys;
+}
+
 /// A key of other tools whose only accepted values ask for nothing.
 Key unavailable(std::string name, Json fallback, std::vector<Json> neutral, std::string missing,
                 std::vector<Alias> aliases = {}) {
@@ -325,7 +372,6 @@ Key unavailable(std::string name, Json fallback, std::vector<Json> neutral, std:
 }
 
 std::vector<Key> unavailable_training_keys() {
-  const std::string checkpoints = "checkpoints are not available in this version";
   return {
       unavailable("gradient_checkpointing", false, {false, "auto"},
                   "gradient checkpointing is not available in this version",
@@ -335,14 +381,6 @@ std::vector<Key> unavailable_training_keys() {
       unavailable("neftune_noise_alpha", nullptr, {0}, "NEFTune is not available in this version"),
       unavailable("label_smoothing_factor", 0.0, {0, 0.0},
                   "label smoothing is not available in this version"),
-      unavailable("save_steps", 0, {0}, checkpoints, {{"save_every"}}),
-      unavailable("save_total_limit", nullptr, {}, checkpoints),
-      unavailable("resume_from_checkpoint", "never", {"never", false}, checkpoints,
-                  {{"resume_adapter_file"}, {"auto_resume_from_checkpoints"}}),
-      unavailable("metric_for_best_model", nullptr, {}, checkpoints),
-      unavailable("early_stopping_patience", nullptr, {},
-                  "early stopping is not available in this version",
-                  {{"early_stopping_steps"}, {"early_stop_interval"}}),
       unavailable("report_to", Json::array({"jsonl"}),
                   {"jsonl", "none", Json::array(), Json::array({"jsonl"})},
                   "the log is train_log.jsonl", {{"use_wandb"}, {"metric_logger"}}),
@@ -354,10 +392,9 @@ std::vector<Key> unavailable_training_keys() {
 const std::vector<Key>& training_keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all = schedule_keys();
-    const std::vector<Key>& rest = optimizer_keys();
-    all.insert(all.end(), rest.begin(), rest.end());
-    const std::vector<Key> missing = unavailable_training_keys();
-    all.insert(all.end(), missing.begin(), missing.end());
+    for (const auto& more : {optimizer_keys(), checkpoint_keys(), unavailable_training_keys()}) {
+      all.insert(all.end(), more.begin(), more.end());
+    }
     return all;
   }();
   return keys;

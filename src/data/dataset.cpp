@@ -11,6 +11,7 @@
 #include "peft/data/prompt_format.h"
 #include "peft/data/stop_tokens.h"
 #include "peft/util/sha256.h"
+#include "peft/util/signals.h"
 #include "peft/util/text.h"
 
 namespace peft {
@@ -68,6 +69,7 @@ class DatasetBuilder {
       if (!row) {
         break;
       }
+      check_not_stopped();
       if (!mapping) {
         mapping = detect_mapping(row->value, options_, fmt::format("{}:{}", name_, row->line));
         decide(*mapping);

@@ -7,6 +7,7 @@
 
 #include "peft/kernels/cuda_table.h"
 #include "peft/models/registry.h"
+#include "peft/util/signals.h"
 
 namespace peft {
 namespace {
@@ -219,6 +220,7 @@ std::unique_ptr<CausalLM> load_model(const HfDirectory& directory, at::ScalarTyp
   const auto parameters = unread.model->named_parameters();
   const at::NoGradGuard no_grad;
   for (const auto& [parameter, name] : unread.names) {
+    check_not_stopped();
     fill(directory, name, parameters[parameter]);
   }
   return std::move(unread.model);

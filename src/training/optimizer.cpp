@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "peft/training/tensor_file.h"
+
 namespace peft {
 
 Optimizer::Optimizer(const NamedTensors& tensors, const OptimizerOptions& options)
@@ -33,8 +35,30 @@ Optimizer::Optimizer(const NamedTensors& tensors, const OptimizerOptions& option
     tensor.set_data(view);
     tensor.set_requires_grad(true);
     tensor.mutable_grad() = gradients_.narrow(0, begin, tensor.numel()).view(tensor.sizes());
+    spans_.push_back({name, begin, tensor.sizes().vec()});
     begin += tensor.numel();
   }
+}
+
+NamedTensors Optimizer::state() const {
+  NamedTensors state = {{"steps", at::full({}, steps_, at::kLong)}};
+  for (const Span& span : spans_) {
+    const int64_t count = c10::multiply_integers(span.shape);
+    for (const auto& [suffix, buffer] :
+         {std::pair(".exp_avg", &first_), std::pair(".exp_avg_sq", &second_)}) {
+      if (buffer->defined()) {
+        state.emplace_back(span.name + suffix,
+                           buffer->narrow(0, span.begin, count).view(span.shape));
+      }
+    }
+  }
+  return state;
+}
+
+void Optimizer::restore(const NamedTensors& state, const std::string& where) {
+  const NamedTensors own = this->state();
+  copy_tensors(state, own, where);
+  steps_ = own.front().second.item<int64_t>();
 }
 
 void Optimizer::scale_gradients(double factor) {

@@ -11,7 +11,7 @@
 namespace peft {
 
 RunLog::RunLog(const std::filesystem::path& file)
-    : file_(std::fopen(file.c_str(), "we")), path_(file) {
+    : file_(std::fopen(file.c_str(), "ae")), path_(file) {
   check<IoError>(file_ != nullptr, "{}: {}", file.string(), std::strerror(errno));
 }
 

@@ -67,6 +67,9 @@ TrainOptions settle_train_options(Json& training, Json& origin, int64_t longest,
   options.seed = training.at("seed").get<uint64_t>();
   options.logging_steps = training.at("logging_steps").get<int64_t>();
   options.eval_steps = settled(training, "eval_steps");
+  options.metric = training.at("metric_for_best_model").get<std::string>();
+  options.patience = settled(training, "early_stopping_patience");
+  options.spike_policy = training.at("loss_spike_policy").get<std::string>();
   return options;
 }
 

@@ -1,16 +1,15 @@
 #include "peft/util/durable_file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <random>
 #include <string>
 #include <system_error>
 
 #include "peft/util/error.h"
+#include "peft/util/temporaries.h"
 
 namespace peft {
 namespace {
@@ -21,9 +20,23 @@ namespace fs = std::filesystem;
   fail<IoError>("{}: cannot be written: {}", path.string(), std::strerror(reason));
 }
 
-std::string temporary_name(const fs::path& path) {
-  std::random_device random;
-  return fmt::format("{}.tmp-{}-{:08x}", path.string(), ::getpid(), random());
+/// Opens through the table; a signal may interrupt that on network file systems.
+int open_patiently(const char* path, int flags, mode_t mode) {
+  int descriptor = -1;
+  do {
+    descriptor = system_calls().open(path, flags, mode);
+  } while (descriptor < 0 && errno == EINTR);
+  return descriptor;
+}
+
+/// 0 or the reason. Repeated after a signal only: after any other error the kernel may have dropped
+/// the pages it could not write, and a second fsync would say that all is well.
+int fsync_reason(int descriptor) {
+  int status = 0;
+  do {
+    status = system_calls().fsync(descriptor);
+  } while (status != 0 && errno == EINTR);
+  return status == 0 ? 0 : errno;
 }
 
 /// The folder that holds `path`; "." for a bare name.
@@ -33,15 +46,14 @@ fs::path folder_of(const fs::path& path) {
 
 /// Makes a rename in this folder survive a power loss.
 void sync_folder(const fs::path& folder, const fs::path& for_path) {
-  SystemCalls& calls = system_calls();
-  const int descriptor = calls.open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  const int descriptor = open_patiently(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (descriptor < 0) {
     refuse(for_path, errno);
   }
+  const int reason = fsync_reason(descriptor);
+  system_calls().close(descriptor);
   // Some network file systems cannot fsync a folder and say EINVAL; there is nothing more to do.
-  const int reason = calls.fsync(descriptor) == 0 || errno == EINVAL ? 0 : errno;
-  calls.close(descriptor);
-  if (reason != 0) {
+  if (reason != 0 && reason != EINVAL) {
     refuse(for_path, reason);
   }
 }
@@ -51,7 +63,7 @@ class TemporaryFile {
  public:
   explicit TemporaryFile(const fs::path& target) : target_(target), name_(temporary_name(target)) {
     // 0666: the user's umask decides who may read it.
-    descriptor_ = calls_.open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    descriptor_ = open_patiently(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ < 0) {
       refuse(target_, errno);
     }
@@ -83,9 +95,8 @@ class TemporaryFile {
   }
 
   void finish() {
-    // A failed fsync is never repeated: the kernel may have dropped the pages it could not write.
-    if (calls_.fsync(descriptor_) != 0) {
-      refuse(target_, errno);
+    if (const int reason = fsync_reason(descriptor_); reason != 0) {
+      refuse(target_, reason);
     }
     const int descriptor = descriptor_;
     descriptor_ = -1;  // on Linux the descriptor is gone even when close fails
@@ -111,14 +122,11 @@ class TemporaryFile {
 class TemporaryFolder {
  public:
   explicit TemporaryFolder(const fs::path& target) : path_(temporary_name(target)) {
-    if (::mkdir(path_.c_str(), 0700) != 0) {
+    if (system_calls().mkdir(path_.c_str(), 0700) != 0) {
       refuse(target, errno);
     }
   }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
+  ~TemporaryFolder() { remove_tree(path_); }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
@@ -200,24 +208,31 @@ void write_folder(const fs::path& where, bool overwrite,
   }
   sync_folder(folder_of(path), path);
   if (!old.empty()) {
-    std::error_code ignored;
-    fs::remove_all(old, ignored);
+    remove_tree(old);
   }
 }
 
-SystemCalls& system_calls() {
-  static SystemCalls calls = {
-      [](const char* path, int flags, mode_t mode) { return ::open(path, flags, mode); },
-      ::write,
-      ::fsync,
-      ::close,
-      ::rename,
-      [](const char* from, const char* to) {
-        return ::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
-      },
-      ::unlink,
-  };
-  return calls;
+void make_folders(const fs::path& where) {
+  const fs::path path = without_trailing_slash(where);
+  if (fs::is_directory(path)) {
+    return;
+  }
+  if (path.has_parent_path()) {
+    make_folders(path.parent_path());
+  }
+  if (system_calls().mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) {
+    refuse(path, errno);
+  }
+  sync_folder(folder_of(path), path);
+}
+
+void check_room(const fs::path& folder, int64_t bytes) {
+  const int64_t free = system_calls().free_bytes(folder.c_str());
+  const int64_t needed = bytes + bytes / 5;
+  check<IoError>(free < 0 || free >= needed,
+                 "{}: {} bytes are needed, the disk has {} left; make room or set "
+                 "training.save_total_limit lower",
+                 folder.string(), needed, free);
 }
 
 }  // namespace peft

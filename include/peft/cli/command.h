@@ -27,6 +27,7 @@ void setup_data(CLI::App& app, Action& action);
 void setup_methods(CLI::App& app, Action& action);
 void setup_config(CLI::App& app, Action& action);
 void setup_adapters(CLI::App& app, Action& action);
+void setup_checkpoint(CLI::App& app, Action& action);
 void setup_import(CLI::App& app, Action& action);
 
 /// Flags of every command that computes with a model.

@@ -12,7 +12,8 @@ namespace peft {
 ///   "config": {"model", "adapter", "data", "training"}: ResolvedConfig::values, every key present
 ///   "origin": {"training.seed": "default", ...}: where each value came from
 ///   "config_file": path, "device": "auto"|"cpu"|"cuda"|"cuda:N", "threads": N (0: the machine's),
-///   "overwrite": bool, "progress": bool, "terminal": bool (stderr is one), "version": "0.1.0"
+///   "overwrite": bool, "dry_run": bool, "allow_changed": [field, ...], "progress": bool,
+///   "terminal": bool (stderr is one), "version": "0.1.0"
 /// eval
 ///   "model": dir|null, "adapter": dir|null, "data": [file, ...], "format": text,
 ///   "max_length": N|null (null: the model's positions, at most the default of data.max_length),

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "peft/methods/adapter.h"
 
@@ -32,11 +33,26 @@ class Optimizer {
   void step(double learning_rate);
   void zero_gradients();
 
+  /// Moments of each tensor ("<name>.exp_avg", "<name>.exp_avg_sq") and "steps"; views, not copies.
+  NamedTensors state() const;
+  /// Takes what `state` gave. All mismatches are reported together. Throws ModelError.
+  void restore(const NamedTensors& state, const std::string& where);
+
+  /// All numbers that train and their gradients, (total) float32.
+  const Tensor& values() const { return values_; }
+  const Tensor& gradients() const { return gradients_; }
+
  private:
+  struct Span {
+    std::string name;
+    int64_t begin = 0;
+    std::vector<int64_t> shape;
+  };
   void step_range(int64_t begin, int64_t length, double learning_rate, double weight_decay);
 
   OptimizerOptions options_;
-  int64_t decayed_ = 0;  // numbers at the front of the buffers that weight decay applies to
+  std::vector<Span> spans_;  // of the tensors in the buffers
+  int64_t decayed_ = 0;      // numbers at the front of the buffers that weight decay applies to
   int64_t total_ = 0;
   int64_t steps_ = 0;
   Tensor values_, gradients_, first_, second_;  // (total) float32

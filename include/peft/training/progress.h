@@ -19,6 +19,7 @@ struct StepRecord {
   int64_t scored_tokens = 0;  ///< of this step
   double tokens_per_second = 0.0;
   int64_t peak_memory_bytes = 0;
+  uint64_t rows_hash = 0;  ///< of the rows and their order
 };
 
 /// What a person sees of the run: a bar that rewrites its line on a terminal, one plain line every

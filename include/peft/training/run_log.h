@@ -13,7 +13,7 @@ namespace peft {
 /// step. A log that cannot be written costs one warning and never the run.
 class RunLog {
  public:
-  /// Starts an empty file. Throws IoError when it cannot be created.
+  /// Writes on at the end of the file, or starts it. Throws IoError when it cannot be created.
   explicit RunLog(const std::filesystem::path& file);
   void write(const Json& line);
 

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <fcntl.h>
-#include <sys/types.h>
-
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <span>
 #include <string_view>
+
+#include "peft/util/system_calls.h"
 
 namespace peft {
 
@@ -29,19 +29,10 @@ void write_file(const std::filesystem::path& path, std::string_view text);
 void write_folder(const std::filesystem::path& path, bool overwrite,
                   const std::function<void(const std::filesystem::path& temporary)>& fill);
 
-/// The system calls through which files are written. Tests replace members to fail, shorten or
-/// count them; each behaves as its namesake.
-struct SystemCalls {
-  int (*open)(const char* path, int flags, mode_t mode);
-  ssize_t (*write)(int descriptor, const void* data, size_t size);
-  int (*fsync)(int descriptor);
-  int (*close)(int descriptor);
-  int (*rename)(const char* from, const char* to);
-  int (*rename_to_absent)(const char* from, const char* to);  ///< renameat2 with RENAME_NOREPLACE
-  int (*unlink)(const char* path);
-};
+/// Makes a folder and its missing parents so that they survive a power loss. Throws IoError.
+void make_folders(const std::filesystem::path& path);
 
-/// The table in use.
-SystemCalls& system_calls();
+/// Throws IoError unless the file system of `folder` has room for 1.2 times `bytes`.
+void check_room(const std::filesystem::path& folder, int64_t bytes);
 
 }  // namespace peft

@@ -49,6 +49,7 @@ using DataError = ErrorOf<ExitCode::kData>;
 using IoError = ErrorOf<ExitCode::kIo>;
 using MemoryError = ErrorOf<ExitCode::kMemory>;
 using NumericError = ErrorOf<ExitCode::kNumeric>;
+using IntegrityError = ErrorOf<ExitCode::kIntegrity>;
 using CheckFailed = ErrorOf<ExitCode::kCheckFailed>;
 using Stopped = ErrorOf<ExitCode::kStopped>;
 using Interrupted = ErrorOf<ExitCode::kInterrupted>;

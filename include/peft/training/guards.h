@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "peft/data/example.h"
+#include "peft/data/packing.h"
+#include "peft/methods/adapter.h"
+#include "peft/training/optimizer.h"
+
+namespace peft {
+
+/// Finds tensors that nothing trains: within the first updates each must have had a gradient that
+/// is not zero (at the first one LoRA's A has none, because B is zero).
+class GradientGate {
+ public:
+  explicit GradientGate(const NamedTensors& trainable) : waiting_(trainable) {}
+
+  /// Looks at the gradients of one update. After the third, throws NumericError that names the
+  /// tensors which never had one.
+  void check_step();
+  bool is_open() const { return waiting_.empty(); }
+
+ private:
+  NamedTensors waiting_;
+  int64_t updates_ = 0;
+};
+
+/// Whether the rows can give a gradient to every projection: a row whose only scored token is its
+/// second attends to one key, and no query or key projection matters there.
+bool exercise_attention(std::span<const Example> examples, const Groups& micro_batches);
+
+/// The base as it was when this was made. Trainable tensors are left out.
+class FrozenBase {
+ public:
+  explicit FrozenBase(const CausalLM& model);
+
+  /// A hash of every frozen tensor's name and bits, 64 hexadecimal digits.
+  std::string identity() const;
+  /// Throws IntegrityError that names the tensors whose bits have changed.
+  void check_unchanged() const;
+
+ private:
+  const CausalLM& model_;
+  std::vector<std::pair<std::string, uint64_t>> hashes_;
+};
+
+/// A hash of a tensor's bits; several gigabytes a second, and no defence against forgery.
+uint64_t hash_of(const Tensor& tensor);
+
+/// Share of the numbers with a gradient that an update left as they were: `before` and `after` it.
+double lost_updates(const Tensor& before, const Tensor& after, const Tensor& gradients);
+
+/// "" or what is odd about an adapter that sits on some layers more than on others.
+std::string uneven_coverage(const NamedTensors& trainable);
+
+}  // namespace peft

@@ -1,0 +1,57 @@
+#include "peft/commands/run_identity.h"
+
+#include "peft/util/sha256.h"
+
+namespace peft {
+namespace {
+
+/// Of the files that a tokenizer is made of, as far as they are there.
+std::string tokenizer_hash(const std::filesystem::path& folder) {
+  std::string all;
+  for (const char* name :
+       {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
+        "added_tokens.json", "vocab.json", "merges.txt"}) {
+    if (const auto file = model_file(folder, name)) {
+      all += fmt::format("{} {}\n", name, sha256_of_file(*file));
+    }
+  }
+  return sha256(all);
+}
+
+void add(Sha256& hash, const std::vector<int32_t>& numbers) {
+  const uint64_t count = numbers.size();
+  hash.update(std::as_bytes(std::span(&count, 1)));
+  hash.update(std::as_bytes(std::span(numbers)));
+}
+
+/// Of what is trained on, token by token, whatever files it came from.
+std::string data_hash(const Dataset& train, const std::vector<Example>& held_out) {
+  Sha256 hash;
+  for (const std::vector<Example>* part : {&train.examples, &held_out}) {
+    for (const Example& example : *part) {
+      add(hash, example.ids);
+      add(hash, example.labels);
+      hash.update(std::as_bytes(std::span(&example.file, 1)));
+    }
+  }
+  hash.update(std::as_bytes(std::span(train.weights)));
+  return hash.finish();
+}
+
+}  // namespace
+
+RunIdentity run_identity(const Json& config, const std::string& version,
+                         const std::string& base_hash, const HfDirectory& directory,
+                         const TextSide& text, const Dataset& train,
+                         const std::vector<Example>& held_out) {
+  const ChatTemplate* const chat = text.pipeline().chat_template;
+  return {.tool = "peft " + version,
+          .base = config.at("model").at("name_or_path").get<std::string>(),
+          .hashes = {{"base", base_hash},
+                     {"tokenizer", tokenizer_hash(directory.path())},
+                     {"chat_template", sha256(chat == nullptr ? "" : chat->source())},
+                     {"data", data_hash(train, held_out)}},
+          .config = effective_config(config)};
+}
+
+}  // namespace peft
