@@ -209,7 +209,7 @@ void run_train(const Json& request) {
   BatchPlan plan(sampler, options.epochs, options.max_steps);
   const ParameterCount parameters = count_parameters(model, *adapter);
   log_info("{}", first_line(run, parameters, model, data, plan, options));
-  const FrozenBase frozen(model);
+  const FrozenBase frozen(model, adapter->trainable());
   const RunIdentity identity =
       run_identity(run.values, request.at("version").get<std::string>(), frozen.identity(),
                    open.directory, text, data.train, data.held_out);

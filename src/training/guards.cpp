@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "peft/util/sha256.h"
 #include "peft/util/text.h"
@@ -57,6 +58,12 @@ std::string layer_prefix(const std::string& path) {
 
 }  // namespace
 
+GradientGate::GradientGate(const NamedTensors& trainable) : waiting_(trainable) {
+  std::erase_if(waiting_, [](const auto& entry) {
+    return entry.first.find("trainable_tokens") != std::string::npos;
+  });
+}
+
 void GradientGate::check_step() {
   std::erase_if(waiting_, [](const auto& entry) {
     return entry.second.grad().defined() && entry.second.grad().count_nonzero().item().toLong() > 0;
@@ -105,19 +112,22 @@ uint64_t hash_of(const Tensor& tensor) {
                     pieces * static_cast<int64_t>(sizeof(uint64_t)));
 }
 
-FrozenBase::FrozenBase(const CausalLM& model) : model_(model) {
+FrozenBase::FrozenBase(const CausalLM& model, const NamedTensors& trainable) : model_(model) {
+  std::set<const void*> trained;
+  for (const auto& [name, tensor] : trainable) {
+    trained.insert(tensor.unsafeGetTensorImpl());
+  }
   for (const auto& entry : model.named_parameters()) {
-    if (!entry.value().requires_grad()) {
-      hashes_.emplace_back(entry.key(), hash_of(entry.value()));
-    }
+    entries_.push_back({entry.key(), hash_of(entry.value()),
+                        trained.count(entry.value().unsafeGetTensorImpl()) == 0});
   }
 }
 
 std::string FrozenBase::identity() const {
   Sha256 hash;
-  for (const auto& [name, bits] : hashes_) {
-    hash.update(std::as_bytes(std::span(name)));
-    hash.update(std::as_bytes(std::span(&bits, 1)));
+  for (const Entry& entry : entries_) {
+    hash.update(std::as_bytes(std::span(entry.name)));
+    hash.update(std::as_bytes(std::span(&entry.bits, 1)));
   }
   return hash.finish();
 }
@@ -125,9 +135,9 @@ std::string FrozenBase::identity() const {
 void FrozenBase::check_unchanged() const {
   std::vector<std::string> changed;
   const auto parameters = model_.named_parameters();
-  for (const auto& [name, bits] : hashes_) {
-    if (hash_of(parameters[name]) != bits) {
-      changed.push_back(name);
+  for (const Entry& entry : entries_) {
+    if (entry.frozen && hash_of(parameters[entry.name]) != entry.bits) {
+      changed.push_back(entry.name);
     }
   }
   check<IntegrityError>(changed.empty(),

@@ -21,7 +21,7 @@ struct Manifest {
   std::string tool;                   ///< "peft 0.1.0"
   Json identity = Json::object();     ///< hashes of base, tokenizer, chat_template and data
   Json config = Json::object();       ///< keys of the run that can change a number
-  std::map<std::string, File> files;  ///< by path inside the folder
+  std::map<std::string, File> files = {};  ///< by path inside the folder
 };
 
 /// Hashes every file below `folder` and writes MANIFEST.json, which makes the folder a checkpoint.

@@ -13,7 +13,7 @@ namespace peft {
 
 /// When checkpoints are written and how many stay.
 struct KeepOptions {
-  std::optional<int64_t> save_steps;  ///< absent: by time; 0: only when asked
+  std::optional<int64_t> save_steps = std::nullopt;  ///< absent: by time; 0: only when asked
   int64_t total_limit = 2;            ///< beside the best one; 0: all
 };
 

@@ -16,7 +16,8 @@ namespace peft {
 /// is not zero (at the first one LoRA's A has none, because B is zero).
 class GradientGate {
  public:
-  explicit GradientGate(const NamedTensors& trainable) : waiting_(trainable) {}
+  /// Rows of single tokens are not waited for: their tokens may come late.
+  explicit GradientGate(const NamedTensors& trainable);
 
   /// Looks at the gradients of one update. After the third, throws NumericError that names the
   /// tensors which never had one.
@@ -32,19 +33,25 @@ class GradientGate {
 /// second attends to one key, and no query or key projection matters there.
 bool exercise_attention(std::span<const Example> examples, const Groups& micro_batches);
 
-/// The base as it was when this was made. Trainable tensors are left out.
+/// The base as it was when this was made, after the adapter took its place and before it trained.
 class FrozenBase {
  public:
-  explicit FrozenBase(const CausalLM& model);
+  /// `trainable`: what the adapter trains, tensors of the base among them.
+  FrozenBase(const CausalLM& model, const NamedTensors& trainable);
 
-  /// A hash of every frozen tensor's name and bits, 64 hexadecimal digits.
+  /// A hash of every tensor's name and bits, 64 hexadecimal digits.
   std::string identity() const;
-  /// Throws IntegrityError that names the tensors whose bits have changed.
+  /// Throws IntegrityError that names the frozen tensors whose bits have changed.
   void check_unchanged() const;
 
  private:
+  struct Entry {
+    std::string name;
+    uint64_t bits;
+    bool frozen;
+  };
   const CausalLM& model_;
-  std::vector<std::pair<std::string, uint64_t>> hashes_;
+  std::vector<Entry> entries_;
 };
 
 /// A hash of a tensor's bits; several gigabytes a second, and no defence against forgery.
