@@ -2,7 +2,10 @@
 // (BitFit), or everything or chosen layers (full fine-tuning, the baseline).
 #include <ATen/ATen.h>
 
+#include <set>
+
 #include "methods.h"
+#include "peft/config/adapter_config.h"
 #include "peft/methods/host_parts.h"
 #include "peft/methods/targets.h"
 #include "peft/nn/norm.h"
@@ -66,7 +69,11 @@ class LnTuning final : public SelectiveAdapter {
 /// LoRA without targets whose base biases were trained.
 class BitFit final : public SelectiveAdapter {
  public:
-  BitFit(CausalLM& model, const Json& json) : SelectiveAdapter(model, json) {
+  BitFit(CausalLM& model, const Json& json)
+      : SelectiveAdapter(model, complete_adapter_config({{"peft_type", "LORA"},
+                                                         {"target_modules", kNoTargets},
+                                                         {"bias", "all"},
+                                                         {"modules_to_save", json.at("modules_to_save")}})) {
     const std::vector<std::string> names = parameters_ending_with(model, ".bias");
     check<UsageError>(!names.empty(), "adapter.peft_type: {} has no biases for BITFIT to train",
                       model.shape().architecture);
@@ -82,23 +89,18 @@ class FullTuning final : public SelectiveAdapter {
  public:
   FullTuning(CausalLM& model, const Json& json) : SelectiveAdapter(model, json) {
     const TargetConfig config = TargetConfig::from(json);
+    const TargetSelection selection(config);
     size_t taken = 0;
     for (const auto& parameter : model.named_parameters()) {
       const std::string& name = parameter.key();
-      const std::string path = name.substr(0, name.rfind('.'));
       const bool shared = name == "lm_head.weight" && model.is_tied();
-      if (!shared && in_layers(config, path) && selects_part(config.target_modules, path)) {
+      if (!shared && selection.takes(name.substr(0, name.rfind('.')), /*is_default=*/true)) {
         borrow(name);
         ++taken;
       }
     }
     check<UsageError>(taken > 0, "adapter.target_modules: {} matches no module of {}",
                       json_excerpt(config.target_modules), model.shape().architecture);
-  }
-
- private:
-  static bool selects_part(const Json& modules, const std::string& path) {
-    return modules.is_null() || modules == "all-linear" || selects(modules, path);
   }
 };
 

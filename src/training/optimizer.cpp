@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "peft/training/tensor_file.h"
 
@@ -11,11 +12,22 @@ namespace peft {
 Optimizer::Optimizer(const NamedTensors& tensors, const OptimizerOptions& options)
     : options_(options) {
   NamedTensors order = tensors;
-  const auto is_decayed = [](const auto& entry) { return entry.second.dim() >= 2; };
-  const auto middle = std::stable_partition(order.begin(), order.end(), is_decayed);
-  for (auto entry = order.begin(); entry != order.end(); ++entry) {
-    total_ += entry->second.numel();
-    decayed_ += entry < middle ? entry->second.numel() : 0;
+  std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+    const Group left = group_of(a.first, a.second);
+    const Group right = group_of(b.first, b.second);
+    return std::tuple(!left.decays, left.rate) < std::tuple(!right.decays, right.rate);
+  });
+  for (const auto& [name, tensor] : order) {
+    Group group = group_of(name, tensor);
+    group.begin = total_;
+    group.length = tensor.numel();
+    if (!groups_.empty() && groups_.back().decays == group.decays &&
+        groups_.back().rate == group.rate) {
+      groups_.back().length += group.length;
+    } else {
+      groups_.push_back(group);
+    }
+    total_ += group.length;
   }
   TORCH_INTERNAL_ASSERT(!order.empty(), "an adapter trains something");
   const at::TensorOptions like =
@@ -79,15 +91,29 @@ void Optimizer::clip_gradients(double norm, double limit) {
 void Optimizer::step(double learning_rate) {
   const at::NoGradGuard no_grad;
   ++steps_;
-  step_range(0, decayed_, learning_rate, options_.weight_decay);
-  step_range(decayed_, total_ - decayed_, learning_rate, /*weight_decay=*/0.0);
+  for (const Group& group : groups_) {
+    step_group(group, learning_rate * group.rate);
+  }
 }
 
-void Optimizer::step_range(int64_t begin, int64_t length, double learning_rate,
-                           double weight_decay) {
-  if (length == 0) {
-    return;
+Optimizer::Group Optimizer::group_of(const std::string& name, const Tensor& tensor) const {
+  Group group;
+  group.decays = tensor.dim() >= 2;
+  if (options_.loraplus_ratio > 0.0) {
+    const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
+    if (has("lora_embedding_")) {
+      group.rate = options_.loraplus_embedding_share;
+    } else if (has("lora_B") || tensor.dim() == 1) {
+      group.rate = options_.loraplus_ratio;
+    }
   }
+  return group;
+}
+
+void Optimizer::step_group(const Group& group, double learning_rate) {
+  const int64_t begin = group.begin;
+  const int64_t length = group.length;
+  const double weight_decay = group.decays ? options_.weight_decay : 0.0;
   Tensor values = values_.narrow(0, begin, length);
   const Tensor gradients = gradients_.narrow(0, begin, length);
   if (options_.type == "sgd") {

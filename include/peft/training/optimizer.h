@@ -15,6 +15,10 @@ struct OptimizerOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  /// LoRA+ (Hayou et al. 2024, section 3): matrices B and vectors learn at this many times the rate,
+  /// LoRA on embeddings at a rate of its own (a share of the others'). 0: off.
+  double loraplus_ratio = 0.0;
+  double loraplus_embedding_share = 0.0;
 };
 
 /// AdamW (Loshchilov & Hutter 2019, algorithm 2) or plain SGD over one flat float32 buffer. The
@@ -48,11 +52,19 @@ class Optimizer {
     int64_t begin = 0;
     std::vector<int64_t> shape;
   };
-  void step_range(int64_t begin, int64_t length, double learning_rate, double weight_decay);
+  /// Tensors that follow one another in the buffers and are treated alike.
+  struct Group {
+    int64_t begin = 0;
+    int64_t length = 0;
+    bool decays = false;
+    double rate = 1.0;  // share of the step's learning rate
+  };
+  Group group_of(const std::string& name, const Tensor& tensor) const;
+  void step_group(const Group& group, double learning_rate);
 
   OptimizerOptions options_;
   std::vector<Span> spans_;  // of the tensors in the buffers
-  int64_t decayed_ = 0;      // numbers at the front of the buffers that weight decay applies to
+  std::vector<Group> groups_;
   int64_t total_ = 0;
   int64_t steps_ = 0;
   Tensor values_, gradients_, first_, second_;  // (total) float32
