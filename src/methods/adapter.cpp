@@ -179,7 +179,7 @@ void Adapter::merge() {
 void Adapter::import_tensors(const NamedTensors& tensors, const std::string& where) {
   std::map<std::string, Tensor> given(tensors.begin(), tensors.end());
   std::vector<std::string> faults;
-  const NamedTensors own = exported();
+  const NamedTensors own = importable();
   for (const auto& [name, tensor] : own) {
     const auto found = given.find(name);
     if (found == given.end()) {

@@ -15,7 +15,7 @@ std::vector<NamedPart> parts_ending_with(const CausalLM& model, const Json& endi
   for (const Json& ending : endings) {
     const std::string text = ending.get<std::string>();
     const size_t before = parts.size();
-    for (const auto& module : model.named_modules()) {
+    for (const auto& module : model.named_modules("", /*include_self=*/false)) {
       const bool owns = module.value()->parameters(/*recurse=*/false).size() > 0;
       if (owns && module.key().ends_with(text)) {
         parts.push_back({module.key(), module.value().get()});

@@ -92,7 +92,7 @@ class LlamaAdapter final : public Adapter {
   /// "model.layers.0.self_attn", by layer.
   static std::vector<std::string> attention_paths(const CausalLM& model) {
     std::vector<std::string> paths;
-    for (const auto& module : model.named_modules()) {
+    for (const auto& module : model.named_modules("", /*include_self=*/false)) {
       if (std::dynamic_pointer_cast<Attention>(module.value()) != nullptr) {
         paths.push_back(module.key());
       }

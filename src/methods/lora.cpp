@@ -104,6 +104,8 @@ class LoraAdapter final : public Adapter {
   void after_step(int64_t /*step*/) override { weights_changed(); }
 
  protected:
+  NamedTensors importable() const override { return Adapter::exported(); }
+
   std::string exported_name(const std::string& own) const override {
     const std::string path = own.substr(0, own.rfind('.'));
     const bool wrapped = own.ends_with(".bias") && is_target(path);

@@ -33,7 +33,7 @@ class LnTuning final : public SelectiveAdapter {
   LnTuning(CausalLM& model, const Json& json) : SelectiveAdapter(model, json) {
     const Json& wanted = json.at("target_modules");
     std::set<std::string> names;
-    for (const auto& module : model.named_modules()) {
+    for (const auto& module : model.named_modules("", /*include_self=*/false)) {
       const std::string& path = module.key();
       const bool taken = wanted.is_null() ? is_block_norm(path) : selects(wanted, path);
       if (!is_norm(module.value().get()) || !taken || selects(json.at("exclude_modules"), path)) {

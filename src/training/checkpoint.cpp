@@ -144,7 +144,7 @@ TrainState restore_checkpoint(const fs::path& folder, Adapter& adapter, Optimize
   const fs::path file = folder / kTrainable;
   NamedTensors trainable;
   NamedTensors method;
-  for (auto& [name, tensor] : read_tensors(file)) {
+  for (auto& [name, tensor] : read_named_tensors(file)) {
     const bool of_method = name.starts_with(kMethodState);
     (of_method ? method : trainable)
         .emplace_back(of_method ? name.substr(std::string_view(kMethodState).size()) : name,
@@ -152,7 +152,7 @@ TrainState restore_checkpoint(const fs::path& folder, Adapter& adapter, Optimize
   }
   copy_tensors(trainable, adapter.trainable(), file.string());
   adapter.restore_state(method);
-  optimizer.restore(read_tensors(folder / kOptimizer), (folder / kOptimizer).string());
+  optimizer.restore(read_named_tensors(folder / kOptimizer), (folder / kOptimizer).string());
   return read_state(folder);
 }
 

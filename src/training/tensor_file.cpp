@@ -41,7 +41,7 @@ void write_tensors(const std::filesystem::path& file, const NamedTensors& tensor
   write_safetensors(file, std::move(list));
 }
 
-NamedTensors read_tensors(const std::filesystem::path& path) {
+NamedTensors read_named_tensors(const std::filesystem::path& path) {
   const SafetensorsFile file(path);
   NamedTensors tensors;
   for (const auto& [name, info] : file.tensors()) {

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "peft/methods/adapter_io.h"
+#include "peft/methods/registry.h"
 #include "peft/training/trainer.h"
 #include "support/fixtures.h"
 
@@ -185,7 +186,11 @@ TEST_P(MethodReference, MakesTheOptimizerSteps) {
 }
 
 TEST_P(MethodReference, MergesToTheWeights) {
-  const TensorMap wanted = under(expected_, "merged.");
+  TensorMap wanted = under(expected_, "merged.");
+  if (model_->is_tied()) {
+    // PEFT writes into the memory that embedding and head share; we give the head its own.
+    wanted.erase("lm_head.weight");
+  }
   if (wanted.empty()) {
     EXPECT_FALSE(adapter_->merge_obstacle().empty());
     EXPECT_THROW(adapter_->merge(), UsageError);

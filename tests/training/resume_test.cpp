@@ -122,7 +122,7 @@ TEST(ResumeComparison, SeesMomentsThatWereDropped) {
   const auto drop = [](TinyRun& run) {
     const std::filesystem::path folder = checkpoint_path(run.folder, 6);
     plant(folder, [&] {
-      NamedTensors moments = read_tensors(folder / "optimizer.safetensors");
+      NamedTensors moments = read_named_tensors(folder / "optimizer.safetensors");
       for (auto& [name, tensor] : moments) {
         tensor.zero_();
       }

@@ -105,6 +105,8 @@ class Adapter {
   /// The same for all parameters of the modules that the list `endings` of the config key `key` names.
   void borrow_parts(const Json& endings, const std::string& key);
 
+  /// The tensors that `import_tensors` fills, with the file's names.
+  virtual NamedTensors importable() const { return exported(); }
   /// The file's name of a tensor of `trainable()`.
   virtual std::string exported_name(const std::string& own) const;
 

@@ -10,7 +10,7 @@ namespace peft {
 void write_tensors(const std::filesystem::path& file, const NamedTensors& tensors);
 
 /// Reads all tensors of a file, by name, in host memory. Throws ModelError.
-NamedTensors read_tensors(const std::filesystem::path& file);
+NamedTensors read_named_tensors(const std::filesystem::path& file);
 
 /// Copies values into tensors of the same names, shapes and dtypes. All mismatches are reported
 /// together, under `where`. Throws ModelError, and nothing is copied then.
