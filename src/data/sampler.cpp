@@ -74,6 +74,23 @@ std::vector<size_t> permutation(size_t count, uint64_t seed, uint64_t stream) {
   return order;
 }
 
+std::vector<Example> split_off(Dataset& dataset, double ratio, uint64_t seed) {
+  std::vector<Example>& all = dataset.examples;
+  const auto count = static_cast<size_t>(static_cast<double>(all.size()) * ratio);
+  std::vector<bool> chosen(all.size(), false);
+  const std::vector<size_t> order = permutation(all.size(), seed, /*stream=*/~uint64_t{0});
+  for (size_t i = 0; i < count; ++i) {
+    chosen[order[i]] = true;
+  }
+  std::vector<Example> kept;
+  std::vector<Example> taken;
+  for (size_t i = 0; i < all.size(); ++i) {
+    (chosen[i] ? taken : kept).push_back(std::move(all[i]));
+  }
+  all = std::move(kept);
+  return taken;
+}
+
 Sampler::Sampler(std::vector<int64_t> lengths, const SamplerOptions& options)
     : lengths_(std::move(lengths)), weights_{1.0}, options_(options) {
   check<UsageError>(options.packing == "none" || options.packing == "bfd",

@@ -18,7 +18,7 @@ TEST(CommandLine, SaysItsVersion) {
 }
 
 TEST(CommandLine, HelpsWithEveryCommand) {
-  for (const char* command : {"", "train", "eval", "generate", "logits", "tokenize", "import",
+  for (const char* command : {"", "train", "plan", "eval", "generate", "logits", "tokenize", "import",
                               "data", "data show", "config", "config show", "config validate",
                               "config schema", "methods", "adapters", "adapters info"}) {
     const Outcome outcome = peft(std::string(command) + " --help");
@@ -31,7 +31,7 @@ TEST(CommandLine, HelpsWithEveryCommand) {
 TEST(CommandLine, RefusesWhatItDoesNotKnowInOneLine) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"",
-       "expected a command: train, eval, generate, logits, tokenize, data, methods, config, "
+       "expected a command: train, plan, eval, generate, logits, tokenize, data, methods, config, "
        "adapters, import"},
       {"trian", "unknown command \"trian\"; did you mean \"train\"?"},
       {"config shwo", "config: unknown command \"shwo\"; did you mean \"show\"?"},

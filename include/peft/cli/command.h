@@ -19,6 +19,7 @@ using Action = std::function<int()>;
 // sets `action`.
 
 void setup_train(CLI::App& app, Action& action);
+void setup_plan(CLI::App& app, Action& action);
 void setup_eval(CLI::App& app, Action& action);
 void setup_generate(CLI::App& app, Action& action);
 void setup_logits(CLI::App& app, Action& action);

@@ -15,6 +15,9 @@ namespace peft {
 /// the counter-based stream (seed, stream).
 std::vector<size_t> permutation(size_t count, uint64_t seed, uint64_t stream);
 
+/// Takes a share of the examples out of a data set, drawn with the seed: data.eval_split_ratio.
+std::vector<Example> split_off(Dataset& dataset, double ratio, uint64_t seed);
+
 /// How rows are ordered and grouped.
 struct SamplerOptions {
   std::string packing = "none";  ///< none, bfd

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "peft/io/hf_directory.h"
+
+namespace peft {
+
+/// Where a projection stands in its block, which decides what the backward needs of it.
+enum class Place {
+  kQuery,
+  kKey,
+  kValue,
+  kQueryKeyValue,
+  kAttentionOut,
+  kMlpGate,
+  kMlpUp,
+  kMlpDown,
+  kHead
+};
+
+/// A projection as the files' headers show it.
+struct PlannedLinear {
+  std::string path;  ///< "model.layers.0.self_attn.q_proj"
+  Place place = Place::kQuery;
+  int64_t layer = 0;
+  int64_t in = 0;
+  int64_t out = 0;
+};
+
+/// What a model folder says about sizes, from config.json and the headers of its weights alone.
+struct ModelSizes {
+  std::string model_type;
+  int64_t hidden = 0;
+  int64_t vocabulary = 0;
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t positions = 0;               ///< 0: config.json does not say
+  bool layer_norms = false;            ///< LayerNorm instead of RMSNorm
+  bool head_norms = false;             ///< norms on the heads of query and key
+  std::vector<PlannedLinear> linears;  ///< of the blocks, in the files' order by layer
+  int64_t parameters = 0;              ///< a tied head is counted once
+  std::map<Dtype, int64_t> stored;     ///< parameters by the files' dtype
+
+  /// Width of a block's projection, the same in every layer; 0 without one.
+  int64_t width(Place place) const;
+};
+
+/// Reads the headers. Throws ModelError for a folder whose layers it cannot make out.
+ModelSizes model_sizes(const HfDirectory& directory);
+
+/// The dtype that `model.dtype` means: "auto" is the files' own on a GPU; on a CPU bfloat16 only
+/// where it has instructions for it, else float32.
+Dtype computing_dtype(const std::string& choice, const HfDirectory& directory, bool on_gpu);
+
+}  // namespace peft

@@ -1,0 +1,152 @@
+#include "peft/plan/model_sizes.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "peft/util/text.h"
+
+namespace peft {
+namespace {
+
+/// How a family names a projection inside its block, and where that stands.
+struct LinearName {
+  const char* ending;
+  Place place;
+};
+
+constexpr LinearName kLinearNames[] = {
+    {"self_attn.q_proj", Place::kQuery},   {"self_attn.k_proj", Place::kKey},
+    {"self_attn.v_proj", Place::kValue},   {"self_attn.o_proj", Place::kAttentionOut},
+    {"mlp.gate_proj", Place::kMlpGate},    {"mlp.up_proj", Place::kMlpUp},
+    {"mlp.down_proj", Place::kMlpDown},    {"attn.c_attn", Place::kQueryKeyValue},
+    {"attn.c_proj", Place::kAttentionOut}, {"mlp.c_fc", Place::kMlpUp},
+    {"mlp.c_proj", Place::kMlpDown},
+};
+
+/// Buffers that old files carry and nobody loads.
+bool is_buffer(const std::string& name) {
+  for (const char* ending : {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"}) {
+    if (name.ends_with(ending)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// The first of several fields that is a positive integer, or 0.
+int64_t field(const Json& config, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    const auto found = config.find(name);
+    if (found != config.end() && found->is_number_integer() && found->get<int64_t>() > 0) {
+      return found->get<int64_t>();
+    }
+  }
+  return 0;
+}
+
+/// The name of a tensor as a whole model's file has it: a file saved from the bare backbone lacks
+/// the outer prefix.
+std::string full_name(const std::string& name) {
+  if (name.starts_with("layers.") || name.starts_with("embed_tokens.")) {
+    return "model." + name;
+  }
+  return name.starts_with("h.") || name.starts_with("wte.") ? "transformer." + name : name;
+}
+
+/// "model.layers.3.mlp.up_proj.weight" as a projection, or nothing.
+std::optional<PlannedLinear> linear_of(const std::string& name, const TensorInfo& info) {
+  const std::string suffix = ".weight";
+  if (!name.ends_with(suffix) || info.shape.size() != 2) {
+    return std::nullopt;
+  }
+  PlannedLinear linear;
+  linear.path = name.substr(0, name.size() - suffix.size());
+  const auto known =
+      std::find_if(std::begin(kLinearNames), std::end(kLinearNames), [&](const LinearName& entry) {
+        return linear.path.ends_with(std::string(".") + entry.ending);
+      });
+  if (known == std::end(kLinearNames)) {
+    return std::nullopt;
+  }
+  const std::vector<std::string> parts = split(linear.path, '.');
+  const std::string number = parts.size() > 2 ? parts[2] : "";
+  if (number.empty() || number.size() > 6 ||
+      number.find_first_not_of("0123456789") != std::string::npos) {
+    return std::nullopt;
+  }
+  linear.layer = std::stoll(number);
+  linear.place = known->place;
+  const bool in_out = parts[1] == "h";  // GPT-2's Conv1D
+  linear.out = info.shape[in_out ? 1 : 0];
+  linear.in = info.shape[in_out ? 0 : 1];
+  return linear;
+}
+
+bool is_tied(const HfDirectory& directory) {
+  const auto found = directory.config().find("tie_word_embeddings");
+  return found != directory.config().end() && found->is_boolean()
+             ? found->get<bool>()
+             : directory.model_type() == "gpt2";
+}
+
+/// CPUs with AMX have these instructions too.
+bool cpu_multiplies_bfloat16() {
+  return __builtin_cpu_supports("avx512bf16") != 0;
+}
+
+}  // namespace
+
+int64_t ModelSizes::width(Place place) const {
+  const auto found = std::find_if(linears.begin(), linears.end(), [&](const PlannedLinear& linear) {
+    return linear.place == place;
+  });
+  return found == linears.end() ? 0 : found->out;
+}
+
+ModelSizes model_sizes(const HfDirectory& directory) {
+  ModelSizes sizes;
+  sizes.model_type = directory.model_type();
+  const Json& config = directory.config();
+  for (const auto& [stored_name, info] : directory.tensors()) {
+    const std::string name = full_name(stored_name);
+    if (is_buffer(name) || (name == "lm_head.weight" && is_tied(directory))) {
+      continue;
+    }
+    sizes.parameters += info.elements();
+    sizes.stored[info.dtype] += info.elements();
+    sizes.head_norms = sizes.head_norms || name.ends_with(".self_attn.q_norm.weight");
+    sizes.layer_norms = sizes.layer_norms || name.ends_with(".ln_1.bias");
+    if (name == "model.embed_tokens.weight" || name == "transformer.wte.weight") {
+      sizes.vocabulary = info.shape.at(0);
+      sizes.hidden = info.shape.back();
+    }
+    if (auto linear = linear_of(name, info)) {
+      sizes.layers = std::max(sizes.layers, linear->layer + 1);
+      sizes.linears.push_back(std::move(*linear));
+    }
+  }
+  check<ModelError>(sizes.layers > 0 && sizes.hidden > 0,
+                    "{}: no layers and embedding of a known model are among its {} tensors",
+                    directory.path().string(), directory.tensors().size());
+  std::stable_sort(sizes.linears.begin(), sizes.linears.end(),
+                   [](const PlannedLinear& a, const PlannedLinear& b) {
+                     return std::pair(a.layer, a.place) < std::pair(b.layer, b.place);
+                   });
+  sizes.heads = std::max<int64_t>(1, field(config, {"num_attention_heads", "n_head"}));
+  sizes.positions = field(config, {"max_position_embeddings", "n_positions", "n_ctx"});
+  return sizes;
+}
+
+Dtype computing_dtype(const std::string& choice, const HfDirectory& directory, bool on_gpu) {
+  if (choice != "auto") {
+    return choice == "bfloat16" ? Dtype::kBF16 : choice == "float16" ? Dtype::kF16 : Dtype::kF32;
+  }
+  check<ModelError>(!directory.tensors().empty(), "{}: no tensors", directory.path().string());
+  const Dtype stored = directory.tensors().begin()->second.dtype;
+  if (on_gpu) {
+    return stored == Dtype::kF64 ? Dtype::kF32 : stored;
+  }
+  return stored == Dtype::kBF16 && cpu_multiplies_bfloat16() ? Dtype::kBF16 : Dtype::kF32;
+}
+
+}  // namespace peft
