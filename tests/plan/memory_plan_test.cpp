@@ -54,8 +54,9 @@ TEST_F(MemoryPlanTest, AddsUpItsParts) {
   EXPECT_EQ(plan.weights, 4 * llama_.parameters);
   EXPECT_EQ(plan.optimizer, 2 * plan.adapter);
   EXPECT_EQ(plan.gradients, plan.adapter);
+  const Json parts = memory_json(plan);
   int64_t sum = 0;
-  for (const auto& [name, bytes] : memory_json(plan).items()) {
+  for (const auto& [name, bytes] : parts.items()) {
     sum += bytes.get<int64_t>();
   }
   EXPECT_EQ(plan.total(), sum);

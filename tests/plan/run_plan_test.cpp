@@ -59,8 +59,11 @@ TEST_F(RunPlanTest, SettlesAnAutomaticBatch) {
 }
 
 TEST_F(RunPlanTest, HalvesAnAutomaticBatchUntilItFits) {
-  const int64_t two_rows = plan({{"per_device_train_batch_size", 2}}).memory.total();
-  const RunPlan run = plan(Json::object(), two_rows + 1000);
+  const Json in_order = {{"shuffle", false}};
+  const Json two = {{"per_device_train_batch_size", 2}};
+  // Before the order of rows is known every token counts as scored.
+  const int64_t two_rows = plan(two, 0, in_order).memory.total() + 25'000;
+  const RunPlan run = plan(Json::object(), two_rows, in_order);
   EXPECT_EQ(run.batch.batch_size, 2);
   EXPECT_EQ(config_.origin["training.per_device_train_batch_size"], "auto: what fits into memory");
   EXPECT_TRUE(run.fits());

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "peft/util/json.h"
+
+namespace peft {
+
+/// Writes report.html into a run's folder: one file that needs nothing else, to be looked at or
+/// sent to a colleague. Reads resolved_config.json and train_log.jsonl there. `facts` is what
+/// run_report.json holds at the end, or as much of it as is known: "data" with the rows under
+/// "sample", "plan", "warnings", totals. Throws IoError.
+void write_run_page(const std::filesystem::path& folder, const Json& facts);
+
+/// The page itself. `resolved`: resolved_config.json; `log`: a list of train_log.jsonl's lines.
+std::string run_page(const Json& resolved, const Json& log, const Json& facts);
+
+}  // namespace peft
