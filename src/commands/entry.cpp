@@ -34,6 +34,7 @@ extern "C" __attribute__((visibility("default"))) int peft_run(const char* comma
   static const std::map<std::string, void (*)(const peft::Json&)> table = {
       {"train", peft::run_train},
       {"eval", peft::run_eval},
+      {"merge", peft::run_merge},
       {"generate", peft::run_generate},
       {"logits", peft::run_logits},
   };

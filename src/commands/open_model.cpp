@@ -12,20 +12,6 @@ std::string text_or(const Json& request, const char* key, const std::string& oth
   return found != request.end() && found->is_string() ? found->get<std::string>() : otherwise;
 }
 
-/// The base folder of a request: its own word, or what the adapter's config recorded.
-std::filesystem::path base_folder(const Json& request, const std::optional<StoredAdapter>& stored) {
-  const std::string given = text_or(request, "model", "");
-  if (!given.empty()) {
-    return given;
-  }
-  check<UsageError>(stored.has_value(), "--model is missing; give a model folder or --adapter");
-  const std::string recorded = text_or(stored->config, "base_model_name_or_path", "");
-  check<ModelError>(!recorded.empty() && std::filesystem::is_directory(recorded),
-                    "{}: its base \"{}\" is not here; give --model DIR", stored->path.string(),
-                    recorded);
-  return recorded;
-}
-
 }  // namespace
 
 TextSide::TextSide(const HfDirectory& directory, const std::string& chat_template)
@@ -54,6 +40,19 @@ void OpenModel::attach() {
   if (stored) {
     adapter = load_adapter(*model, *stored);
   }
+}
+
+std::filesystem::path base_folder(const Json& request, const std::optional<StoredAdapter>& stored) {
+  const std::string given = text_or(request, "model", "");
+  if (!given.empty()) {
+    return given;
+  }
+  check<UsageError>(stored.has_value(), "--model is missing; give a model folder or --adapter");
+  const std::string recorded = text_or(stored->config, "base_model_name_or_path", "");
+  check<ModelError>(!recorded.empty() && std::filesystem::is_directory(recorded),
+                    "{}: its base \"{}\" is not here; give --model DIR", stored->path.string(),
+                    recorded);
+  return recorded;
 }
 
 OpenModel open_model(const Json& request) {

@@ -1,5 +1,6 @@
 #include "peft/commands/run_identity.h"
 
+#include "peft/io/fingerprint.h"
 #include "peft/util/sha256.h"
 
 namespace peft {
@@ -48,6 +49,7 @@ RunIdentity run_identity(const Json& config, const std::string& version,
   return {.tool = "peft " + version,
           .base = config.at("model").at("name_or_path").get<std::string>(),
           .hashes = {{"base", base_hash},
+                     {"base_fingerprint", fingerprint(directory)},
                      {"tokenizer", tokenizer_hash(directory.path())},
                      {"chat_template", sha256(chat == nullptr ? "" : chat->source())},
                      {"data", data_hash(train, held_out)}},

@@ -29,10 +29,11 @@ struct RunConfig {
   Json origin;
 };
 
-/// data.max_length at its default follows the model; beyond the model's positions it is an error.
-void settle_max_length(RunConfig& run, const CausalLM& model) {
+/// data.max_length at its default follows the model; beyond the positions that virtual tokens leave it
+/// is an error.
+void settle_max_length(RunConfig& run, const CausalLM& model, int64_t virtual_tokens) {
   Json& length = run.values["data"]["max_length"];
-  const int64_t positions = model.shape().max_positions;
+  const int64_t positions = model.shape().max_positions - virtual_tokens;
   if (length.get<int64_t>() <= positions) {
     return;
   }
@@ -71,17 +72,18 @@ struct ParameterCount {
 
 ParameterCount count_parameters(const CausalLM& model, const Adapter& adapter) {
   ParameterCount result;
-  std::set<std::string> modules;
+  result.modules = adapter.modules();
+  std::set<const void*> seen;  // a tied head shares the embedding's memory
+  const auto count = [&](const Tensor& tensor) {
+    result.total += seen.insert(tensor.unsafeGetTensorImpl()).second ? tensor.numel() : 0;
+  };
+  for (const Tensor& tensor : model.parameters()) {
+    count(tensor);
+  }
   for (const auto& [name, tensor] : adapter.trainable()) {
     result.trainable += tensor.numel();
-    modules.insert(name.substr(0, name.find(".lora_")));
+    count(tensor);
   }
-  result.modules = static_cast<int64_t>(modules.size());
-  std::set<const void*> seen;  // a tied head shares the embedding's memory
-  for (const Tensor& tensor : model.parameters()) {
-    result.total += seen.insert(tensor.unsafeGetTensorImpl()).second ? tensor.numel() : 0;
-  }
-  result.total += result.trainable;
   return result;
 }
 
@@ -193,10 +195,10 @@ void run_train(const Json& request) {
                                {"device", request.at("device")},
                                {"threads", request.at("threads")}});
   CausalLM& model = *open.model;
-  settle_max_length(run, model);
+  const std::unique_ptr<Adapter> adapter = make_adapter(run, model);
+  settle_max_length(run, model, adapter->virtual_tokens());
   const TextSide text(open.directory, run.values.at("data").at("chat_template").get<std::string>());
   const RunData data = read_data(run.values, text, model);
-  const std::unique_ptr<Adapter> adapter = make_adapter(run, model);
 
   if (const std::string odd = uneven_coverage(adapter->trainable()); !odd.empty()) {
     log_warning("adapter.target_modules: {}", odd);

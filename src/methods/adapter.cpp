@@ -40,7 +40,7 @@ std::function<void()> lend(Tensor parameter) {
 
 }  // namespace
 
-Adapter::Adapter(CausalLM& model) : model_(model) {
+Adapter::Adapter(CausalLM& model) : model_(model), was_tied_(model.is_tied()) {
   for (const Tensor& parameter : model.parameters()) {
     parameter.set_requires_grad(false);
   }
@@ -110,6 +110,17 @@ NamedTensors Adapter::trainable() const {
   return all;
 }
 
+int64_t Adapter::modules() const {
+  std::set<std::string> paths;
+  for (const PluggedHook& hook : hooks_) {
+    paths.insert(hook.path);
+  }
+  for (const auto& [name, tensor] : borrowed_) {
+    paths.insert(module_path(name));
+  }
+  return static_cast<int64_t>(paths.size());
+}
+
 std::string Adapter::exported_name(const std::string& own) const {
   return kPeftPrefix + own;
 }
@@ -148,16 +159,27 @@ Tensor Adapter::merged(const std::string& name, const Tensor& value) const {
   return transposed ? result.t() : result;
 }
 
+bool Adapter::merge_unties() const {
+  return was_tied_ && (merge_changes("lm_head.weight") ||
+                       merge_changes(embedding_path(model_) + ".weight"));
+}
+
+Json Adapter::file_config(const std::string& base) const {
+  Json json = config();
+  json.erase("path");  // a run's own key
+  json["base_model_name_or_path"] = base;
+  json["inference_mode"] = true;
+  return json;
+}
+
 void Adapter::merge() {
   const std::string obstacle = merge_obstacle();
   check<UsageError>(obstacle.empty(), "{}", obstacle);
   const at::NoGradGuard no_grad;
   NamedTensors results;
-  bool unties = false;
+  const bool unties = merge_unties();
   for (const auto& parameter : model_.named_parameters()) {
     if (merge_changes(parameter.key())) {
-      unties |= parameter.value().is_same(model_.token_embedding().weight()) ||
-                parameter.key() == "lm_head.weight";
       results.emplace_back(parameter.key(),
                            merged(parameter.key(), parameter.value().to(at::kFloat)).clone());
     }

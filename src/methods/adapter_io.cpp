@@ -12,8 +12,20 @@
 namespace peft {
 namespace {
 
-constexpr const char* kWeights = "adapter_model.safetensors";
 constexpr const char* kConfig = "adapter_config.json";
+constexpr const char* kWeights[] = {"adapter_model.safetensors", "adapter.safetensors"};  // PEFT, AdapterHub
+
+std::filesystem::path weights_of(const std::filesystem::path& directory) {
+  for (const char* name : kWeights) {
+    if (std::filesystem::exists(directory / name)) {
+      return directory / name;
+    }
+  }
+  const bool pickled = std::filesystem::exists(directory / "adapter_model.bin") ||
+                       std::filesystem::exists(directory / "pytorch_adapter.bin");
+  fail<ModelError>("{}: no {}{}", directory.string(), kWeights[0],
+                   pickled ? "; pickled weights (.bin) are not read: save them as safetensors" : "");
+}
 
 at::ScalarType scalar_type(Dtype dtype, const std::string& where) {
   switch (dtype) {
@@ -28,7 +40,8 @@ at::ScalarType scalar_type(Dtype dtype, const std::string& where) {
   }
 }
 
-/// Members in alphabetical order, at every level but inside patterns, whose order has a meaning.
+/// Members in alphabetical order; what they hold stays as it is, since the order of a pattern's keys
+/// has a meaning.
 Json sorted(const Json& object) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : object.items()) {
@@ -59,26 +72,21 @@ void save_adapter(const Adapter& adapter, const std::filesystem::path& directory
                        {static_cast<const std::byte*>(host.back().const_data_ptr()),
                         static_cast<size_t>(host.back().nbytes())}});
   }
-  Json config = adapter.config();
-  config["base_model_name_or_path"] = base;
-  config["inference_mode"] = true;
   std::filesystem::create_directories(directory);
-  write_safetensors(directory / kWeights, std::move(tensors));
-  write_file(directory / kConfig, sorted(config).dump(2) + "\n");
+  write_safetensors(directory / adapter.weights_file(), std::move(tensors));
+  write_file(directory / kConfig, sorted(adapter.file_config(base)).dump(2) + "\n");
 }
 
 StoredAdapter read_adapter(const std::filesystem::path& directory) {
   check<ModelError>(std::filesystem::is_directory(directory), "{}: no such folder",
                     directory.string());
   const std::string where = (directory / kConfig).string();
-  StoredAdapter stored{
-      complete_adapter_config(read_json<ModelError>(directory / kConfig), where), {}, directory};
-  check<ModelError>(std::filesystem::exists(directory / kWeights), "{}: no {}{}",
-                    directory.string(), kWeights,
-                    std::filesystem::exists(directory / "adapter_model.bin")
-                        ? "; adapter_model.bin is not read: save it again as safetensors"
-                        : "");
-  const SafetensorsFile file(directory / kWeights);
+  const std::filesystem::path weights = weights_of(directory);
+  StoredAdapter stored{complete_adapter_config(read_json<ModelError>(directory / kConfig), where),
+                       {},
+                       directory,
+                       weights};
+  const SafetensorsFile file(weights);
   check<ModelError>(!file.tensors().empty(), "{}: holds no tensors", file.path().string());
   for (const auto& [name, info] : file.tensors()) {
     Tensor tensor =

@@ -108,6 +108,9 @@ class BottleneckAdapter final : public Adapter {
 
   Json config() const override { return json_; }
 
+  const char* weights_file() const override { return "adapter.safetensors"; }
+  Json file_config(const std::string& base) const override;
+
   std::string merge_obstacle() const override {
     return fmt::format("{} adds a network with an activation and cannot be merged; use it unmerged "
                        "with `peft eval --adapter`",
@@ -154,6 +157,50 @@ class BottleneckAdapter final : public Adapter {
 
   Json json_;
 };
+
+/// AdapterHub's schema, every field.
+Json BottleneckAdapter::file_config(const std::string& base) const {
+  const std::string type = json_.at("peft_type").get<std::string>();
+  Json config = {{"mh_adapter", type == "HOULSBY"},
+                 {"output_adapter", true},
+                 {"is_parallel", type == "PARALLEL"},
+                 {"original_ln_before", type == "PFEIFFER"},
+                 {"original_ln_after", true},
+                 {"ln_before", false},
+                 {"ln_after", false},
+                 {"init_weights_seed", nullptr},
+                 {"use_gating", false},
+                 {"residual_before_ln", true},
+                 {"adapter_residual_before_ln", false},
+                 {"inv_adapter", nullptr},
+                 {"inv_adapter_reduction_factor", nullptr},
+                 {"cross_adapter", false},
+                 {"dropout", 0.0},
+                 {"phm_layer", false},
+                 {"phm_dim", 4},
+                 {"phm_rank", 1},
+                 {"phm_bias", true},
+                 {"learn_phm", true},
+                 {"factorized_phm_W", true},
+                 {"factorized_phm_rule", false},
+                 {"shared_W_phm", false},
+                 {"shared_phm_rule", true},
+                 {"phm_c_init", "normal"},
+                 {"phm_init_range", 0.0001},
+                 {"hypercomplex_nonlinearity", "glorot-uniform"},
+                 {"stochastic_depth", 0.0}};
+  for (const char* key :
+       {"reduction_factor", "non_linearity", "scaling", "init_weights", "leave_out"}) {
+    config[key] = json_.at(key);
+  }
+  return {{"config", config},
+          {"hidden_size", model().shape().hidden},
+          {"model_class", model().shape().architecture},
+          {"model_name", base},
+          {"model_type", model().shape().model_type},
+          {"name", "default"},
+          {"version", "adapters.1.2.0"}};
+}
 
 }  // namespace
 

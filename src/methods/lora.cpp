@@ -103,6 +103,9 @@ class LoraAdapter final : public Adapter {
   }
   void after_step(int64_t /*step*/) override { weights_changed(); }
 
+  /// Single tokens change embedding and head alike.
+  bool merge_unties() const override { return !trains_tokens_ && Adapter::merge_unties(); }
+
  protected:
   NamedTensors importable() const override { return Adapter::exported(); }
 
@@ -193,6 +196,7 @@ class LoraAdapter final : public Adapter {
                       "embedding or on a head tied to it");
     const auto rows = std::make_shared<TokenRows>(host, ids);
     plug(path, host.hook, rows);
+    trains_tokens_ = true;
     if (model().is_tied()) {
       plug("lm_head", model().head().hook, std::make_shared<TokenRowsHead>(rows, ids));
     }
@@ -287,6 +291,7 @@ class LoraAdapter final : public Adapter {
   LoraConfig config_;
   std::vector<std::shared_ptr<LoraLinear>> hooks_;
   std::vector<std::string> paths_;  // of hooks_
+  bool trains_tokens_ = false;
 };
 
 }  // namespace

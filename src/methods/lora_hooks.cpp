@@ -110,6 +110,9 @@ Tensor LoraLinear::kept_row_lengths(const Linear& host) {
 }
 
 Tensor LoraLinear::merged_weight(const Tensor& weight) const {
+  if (!start_a_.defined() && !shape_.dora) {
+    return at::addmm(weight, b_->weight, a_->weight, /*beta=*/1, /*alpha=*/shape_.scale);
+  }
   const Tensor sum = weight + update();
   return shape_.dora ? sum * (magnitude_ / row_lengths(weight)).unsqueeze(1) : sum;
 }

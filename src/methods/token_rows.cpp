@@ -7,7 +7,7 @@ namespace {
 
 // PEFT's name of the parameter, behind the embedding's module.
 constexpr const char* kHolder = "token_adapter";
-constexpr const char* kRows = "trainable_tokens_delta";
+constexpr const char* kTrainedRows = "trainable_tokens_delta";
 
 Tensor index_of(const std::vector<int64_t>& ids, at::Device device) {
   return at::tensor(ids, at::kLong).to(device);
@@ -21,7 +21,7 @@ TokenRows::TokenRows(const Embedding& host, const std::vector<int64_t>& ids)
   slots_ = at::full({weight.size(0)}, -1, ids_.options());
   slots_.index_copy_(0, ids_, at::arange(ids_.size(0), ids_.options()));
   const auto holder = register_module(kHolder, std::make_shared<torch::nn::Module>());
-  rows_ = holder->register_parameter(kRows, weight.index_select(0, ids_).to(at::kFloat));
+  rows_ = holder->register_parameter(kTrainedRows, weight.index_select(0, ids_).to(at::kFloat));
 }
 
 Tensor TokenRows::forward(const Embedding& host, const Tensor& ids) {

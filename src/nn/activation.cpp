@@ -25,6 +25,9 @@ Tensor silu(const Tensor& x) {
 Tensor relu(const Tensor& x) {
   return at::relu(x);
 }
+Tensor tanh(const Tensor& x) {
+  return at::tanh(x);
+}
 
 }  // namespace
 
@@ -36,6 +39,7 @@ Activation activation(const std::string& name, const std::string& where) {
                                                           {"silu", silu},
                                                           {"swish", silu},
                                                           {"relu", relu},
+                                                          {"tanh", tanh},
                                                           {"quick_gelu", quick_gelu}};
   const auto found = table.find(name);
   std::vector<std::string> names;

@@ -21,6 +21,7 @@ using Action = std::function<int()>;
 void setup_train(CLI::App& app, Action& action);
 void setup_plan(CLI::App& app, Action& action);
 void setup_eval(CLI::App& app, Action& action);
+void setup_merge(CLI::App& app, Action& action);
 void setup_generate(CLI::App& app, Action& action);
 void setup_logits(CLI::App& app, Action& action);
 void setup_tokenize(CLI::App& app, Action& action);

@@ -24,6 +24,9 @@ namespace peft {
 ///   "model", "adapter", "prompt": text|null, "messages": JSON|null, "input": file|null (exactly
 ///   one of the three), "max_new_tokens": N, "temperature": number, "top_p": number, "seed": N,
 ///   "json": bool, "stream": bool, "dtype", "device", "threads", "add_special": bool
+/// merge
+///   "adapter": dir, "out": dir, "model": dir|null, "dtype": "auto"|type, "verify":
+///   "probe"|"full"|"none", "overwrite": bool, "any_base": bool, "json": bool, "threads"
 /// logits
 ///   "model", "adapter", "tokens": file, "out": file, "dtype", "device", "threads"
 ///

@@ -9,6 +9,7 @@ namespace peft {
 
 void run_train(const Json& request);
 void run_eval(const Json& request);
+void run_merge(const Json& request);
 void run_generate(const Json& request);
 void run_logits(const Json& request);
 

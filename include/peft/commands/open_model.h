@@ -49,6 +49,10 @@ struct OpenModel {
   void attach();
 };
 
+/// The base folder of a request: its "model", or what the adapter's config recorded. Throws
+/// UsageError or ModelError when there is none.
+std::filesystem::path base_folder(const Json& request, const std::optional<StoredAdapter>& stored);
+
 /// Opens what "model", "adapter", "dtype", "device" and "threads" of a request name. An adapter
 /// without "model" says its base itself. Throws UsageError or ModelError.
 OpenModel open_model(const Json& request);

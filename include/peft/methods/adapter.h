@@ -39,6 +39,9 @@ class Adapter {
 
   /// What a file holds, under the names that Hugging Face PEFT writes.
   virtual NamedTensors exported() const;
+  /// The file's name and the config beside it. `base` is where the host came from.
+  virtual const char* weights_file() const { return "adapter_model.safetensors"; }
+  virtual Json file_config(const std::string& base) const;
 
   /// Takes the values of exported names. All mismatches of one load are reported together, under
   /// `where`. Throws ModelError.
@@ -68,6 +71,9 @@ class Adapter {
   virtual void begin_batch(const Tensor& row_keys) { dropout_->rows = row_keys; }
   virtual void end_batch() {}
 
+  /// Modules of the host that it rides on or trains.
+  int64_t modules() const;
+
   /// Rows that stand in front of every sequence and take positions from it.
   virtual int64_t virtual_tokens() const { return 0; }
 
@@ -78,6 +84,8 @@ class Adapter {
   Tensor merged(const std::string& name, const Tensor& value) const;
   /// Whether merging changes the host's parameter `name`.
   bool merge_changes(const std::string& name) const;
+  /// Whether merging gives a head that shares the embedding's memory a matrix of its own.
+  virtual bool merge_unties() const;
   /// Folds the adapter into the model in memory; it is spent then. Throws UsageError before
   /// anything changes if it cannot be merged.
   void merge();
@@ -120,6 +128,7 @@ class Adapter {
     std::shared_ptr<torch::nn::Module> module;
   };
   CausalLM& model_;
+  bool was_tied_;
   std::shared_ptr<DropoutKeys> dropout_ = std::make_shared<DropoutKeys>();
   std::vector<PluggedHook> hooks_;
   std::map<std::string, std::shared_ptr<LinearHook>> linears_;

@@ -19,6 +19,7 @@ struct StoredAdapter {
   Json config;
   NamedTensors tensors;
   std::filesystem::path path;
+  std::filesystem::path weights = {};  ///< the file that the tensors came from
 };
 
 /// Reads an adapter folder, ours or PEFT's. Throws ModelError.

@@ -48,6 +48,7 @@ struct NamedResidual {
 /// Sizes that methods, plans and generation ask for.
 struct ModelShape {
   std::string architecture;  ///< "LlamaForCausalLM"
+  std::string model_type;    ///< "llama"
   int64_t layers = 0;
   int64_t hidden = 0;
   int64_t vocabulary = 0;
