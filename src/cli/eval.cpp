@@ -24,6 +24,9 @@ struct EvalCommand {
   std::string fail_if;
   int64_t generate = 0;
   std::string match;
+  int64_t shots = 0;
+  std::string shots_from;
+  std::string ensemble;
   bool json = false;
 };
 
@@ -50,7 +53,12 @@ int eval(const EvalCommand& options) {
   check_choice("--train-on", options.train_on, find_key(Section::kData, "train_on")->key->choices);
   check_at_least("--generate", options.generate, 0);
   check_match(options);
-  check<UsageError>(!options.compare || !options.model.adapter.empty(),
+  check_at_least("--shots", options.shots, 0);
+  check<UsageError>((options.shots > 0) == !options.shots_from.empty(),
+                    "--shots N and --shots-from FILE belong together");
+  check<UsageError>(options.ensemble.empty() || options.generate > 0,
+                    "--ensemble: needs --generate N");
+  check<UsageError>(!options.compare || !options.model.adapters.empty(),
                     "--compare: needs --adapter DIR, to be compared with its base");
   request.update({{"data", options.data},
                   {"format", options.format},
@@ -64,6 +72,9 @@ int eval(const EvalCommand& options) {
                   {"fail_if", text_or_null(options.fail_if)},
                   {"generate", options.generate},
                   {"match", text_or_null(options.match)},
+                  {"shots", options.shots},
+                  {"shots_from", text_or_null(options.shots_from)},
+                  {"ensemble", ensemble_request(options.ensemble, options.model)},
                   {"json", options.json}});
   return run_engine("eval", request);
 }
@@ -90,6 +101,10 @@ void setup_eval(CLI::App& app, Action& action) {
                       "answer every row with at most so many tokens and count exact matches");
   command->add_option("--match", options->match,
                       "count the generated answers that this regular expression matches whole");
+  command->add_option("--shots", options->shots,
+                      "judge the base with so many solved rows in its context, too");
+  command->add_option("--shots-from", options->shots_from, "file whose first rows these are");
+  add_ensemble_option(*command, options->ensemble);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, &action] { action = [options] { return eval(*options); }; });
 }

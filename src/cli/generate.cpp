@@ -18,6 +18,8 @@ struct GenerateCommand {
   double temperature = 0.0;
   double top_p = 1.0;
   int64_t seed = 42;
+  std::string chat_template = "tokenizer";
+  std::string ensemble;
   bool json = false;
 };
 
@@ -41,6 +43,8 @@ int generate(const GenerateCommand& options) {
                   {"temperature", options.temperature},
                   {"top_p", options.top_p},
                   {"seed", options.seed},
+                  {"chat_template", options.chat_template},
+                  {"ensemble", ensemble_request(options.ensemble, options.model)},
                   {"json", options.json},
                   {"stream", !options.json && ::isatty(STDOUT_FILENO) == 1},
                   {"add_special", true}});
@@ -64,6 +68,10 @@ void setup_generate(CLI::App& app, Action& action) {
   command->add_option("--top-p", options->top_p, "smallest set of tokens with this probability")
       ->capture_default_str();
   command->add_option("--seed", options->seed, "of the sampling")->capture_default_str();
+  command
+      ->add_option("--chat-template", options->chat_template, "tokenizer, chatml or a Jinja file")
+      ->capture_default_str();
+  add_ensemble_option(*command, options->ensemble);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, prompt, &action] {
     options->has_prompt = prompt->count() > 0;

@@ -14,6 +14,7 @@ struct LogitsCommand {
 };
 
 int logits(const LogitsCommand& options) {
+  check_one_adapter(options.model);
   Request request = model_request(options.model);
   request.update({{"tokens", options.tokens}, {"out", options.out}});
   return run_engine("logits", request);

@@ -19,7 +19,8 @@ void add_device_options(CLI::App& command, std::string& device, int64_t& threads
 void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--model", options.model,
                      "model folder; may be left out where --adapter records it");
-  command.add_option("--adapter", options.adapter, "adapter folder");
+  command.add_option("--adapter", options.adapters, "adapter folder")
+      ->allow_extra_args(false);
   command.add_option("--dtype", options.dtype, "auto, float32, bfloat16 or float16")
       ->capture_default_str();
   add_device_options(command, options.device, options.threads);
@@ -45,16 +46,36 @@ void check_at_least(const std::string& flag, int64_t value, int64_t least) {
 }
 
 Request model_request(const ModelOptions& options) {
-  check<UsageError>(!options.model.empty() || !options.adapter.empty(),
+  check<UsageError>(!options.model.empty() || !options.adapters.empty(),
                     "--model is missing; give a model folder, or --adapter with one that records "
                     "its base");
   check_choice("--dtype", options.dtype, {"auto", "float32", "bfloat16", "float16"});
   check_device_options(options.device, options.threads);
   return {{"model", text_or_null(options.model)},
-          {"adapter", text_or_null(options.adapter)},
+          {"adapter", options.adapters.empty() ? Json() : Json(options.adapters.front())},
+          {"adapters", options.adapters},
           {"dtype", options.dtype},
           {"device", options.device},
           {"threads", options.threads}};
+}
+
+void add_ensemble_option(CLI::App& command, std::string& ensemble) {
+  command.add_option("--ensemble", ensemble,
+                     "the adapters answer together: mean of their probabilities, or vote");
+}
+
+Json ensemble_request(const std::string& ensemble, const ModelOptions& options) {
+  if (ensemble.empty()) {
+    return nullptr;
+  }
+  check_choice("--ensemble", ensemble, {"mean", "vote"});
+  check<UsageError>(options.adapters.size() > 1, "--ensemble: needs several --adapter folders");
+  return ensemble;
+}
+
+void check_one_adapter(const ModelOptions& options) {
+  check<UsageError>(options.adapters.size() <= 1, "--adapter: expected one folder, found {}",
+                    options.adapters.size());
 }
 
 Json text_or_null(const std::string& text) {

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "peft/commands/commands.h"
+#include "peft/commands/eval_report.h"
 #include "peft/commands/open_model.h"
 #include "peft/evaluation/evaluator.h"
 #include "peft/evaluation/generator.h"
@@ -20,15 +21,9 @@ struct EvalPlan {
   std::vector<Example> examples;
   std::vector<std::string> answers;  // reference answers, when answers are generated
   int64_t new_tokens = 0;            // 0: nothing is generated
-  std::optional<Pattern> format;
+  std::shared_ptr<const Pattern> format;
   int64_t batch_tokens = kDefaultBatchTokens;
 };
-
-std::string trimmed(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  const size_t end = text.find_last_not_of(" \t\r\n");
-  return begin == std::string::npos ? "" : text.substr(begin, end - begin + 1);
-}
 
 Dataset read_data(const Json& request, const OpenModel& open, const TextSide& text) {
   DataOptions options;
@@ -65,7 +60,7 @@ EvalPlan make_plan(const Json& request, Dataset data, const TextSide& text) {
   if (request.at("match").is_string()) {
     const std::string expression = request.at("match").get<std::string>();
     try {
-      plan.format.emplace(expression);
+      plan.format = std::make_shared<const Pattern>(expression);
     } catch (const std::invalid_argument& problem) {
       fail<UsageError>("--match: {}", problem.what());
     }
@@ -77,20 +72,27 @@ EvalPlan make_plan(const Json& request, Dataset data, const TextSide& text) {
   return plan;
 }
 
-/// Generates an answer for every row and compares it with the reference and the format.
-void judge_answers(const EvalPlan& plan, const OpenModel& open, const TextSide& text, Json& out) {
-  const GenerateOptions options{.max_new_tokens = plan.new_tokens, .stop_ids = text.stop_ids()};
+std::vector<std::vector<int32_t>> prompts_of(const EvalPlan& plan) {
   std::vector<std::vector<int32_t>> prompts;
   for (const Example& example : plan.examples) {
     prompts.emplace_back(example.ids.begin(), example.ids.begin() + example.prompt_length);
   }
-  const std::vector<Generated> results = generate(*open.model, prompts, options, open.device);
+  return prompts;
+}
+
+GenerateOptions generate_options(const EvalPlan& plan, const TextSide& text) {
+  return {.max_new_tokens = plan.new_tokens, .stop_ids = text.stop_ids()};
+}
+
+/// Compares generated answers with the references and the format.
+void judge_answers(const EvalPlan& plan, const std::vector<Generated>& results,
+                   const TextSide& text, Json& out) {
   int64_t exact = 0;
   int64_t formatted = 0;
   for (size_t i = 0; i < results.size(); ++i) {
     const std::string answer =
-        trimmed(text.tokenizer().decode(results[i].ids, /*skip_special_tokens=*/true));
-    exact += answer == trimmed(plan.answers[i]) ? 1 : 0;
+        without_space(text.tokenizer().decode(results[i].ids, /*skip_special_tokens=*/true));
+    exact += answer == without_space(plan.answers[i]) ? 1 : 0;
     formatted += plan.format && plan.format->full_match(answer) ? 1 : 0;
   }
   const double rows = static_cast<double>(plan.examples.size());
@@ -113,67 +115,73 @@ Json judge(const EvalPlan& plan, const OpenModel& open, const TextSide& text) {
               {"rows", result.rows},
               {"tokens_per_second", static_cast<double>(result.tokens) / result.seconds}};
   if (plan.new_tokens > 0) {
-    judge_answers(plan, open, text, out);
+    judge_answers(plan,
+                  generate(*open.model, prompts_of(plan), generate_options(plan, text), open.device),
+                  text, out);
   }
   return out;
 }
 
-/// "loss>1.9": true if the condition holds, that is, if the command must fail.
-bool holds(const std::string& condition, const Json& result) {
-  const size_t at = condition.find_first_of("<>=");
-  check<UsageError>(at != std::string::npos && at > 0,
-                    "--fail-if: expected NAME<NUMBER or NAME>NUMBER, found \"{}\"", condition);
-  std::string name = trimmed(condition.substr(0, at));
-  const bool equal_too = at + 1 < condition.size() && condition[at + 1] == '=';
-  const std::string number = trimmed(condition.substr(at + (equal_too ? 2 : 1)));
-  if (name.starts_with("eval_")) {
-    name = name.substr(5);
+/// The same rows behind `shots` solved ones: what the base can do without training, and the price in
+/// tokens. The shots are the first rows of a file of their own.
+EvalPlan with_shots(EvalPlan plan, const std::vector<Example>& shots, int64_t positions) {
+  Example context;
+  for (const Example& shot : shots) {
+    context.ids.insert(context.ids.end(), shot.ids.begin(), shot.ids.end());
   }
-  std::vector<std::string> names;
-  for (const auto& [key, value] : result.items()) {
-    names.push_back(key);
+  context.labels.assign(context.ids.size(), kIgnored);
+  for (Example& example : plan.examples) {
+    const size_t length = context.ids.size() + example.ids.size();
+    check<DataError>(static_cast<int64_t>(length) <= positions,
+                     "--shots {}: a row with its examples has {} tokens, the model has {} positions",
+                     shots.size(), length, positions);
+    example.ids.insert(example.ids.begin(), context.ids.begin(), context.ids.end());
+    example.labels.insert(example.labels.begin(), context.labels.begin(), context.labels.end());
+    example.prompt_length += static_cast<int64_t>(context.ids.size());
   }
-  check<UsageError>(result.contains(name), "--fail-if: unknown name \"{}\"{}", name,
-                    did_you_mean(name, names));
-  size_t used = 0;
-  double limit = 0.0;
-  try {
-    limit = std::stod(number, &used);
-  } catch (const std::exception&) {
-    used = 0;
-  }
-  check<UsageError>(used == number.size() && used > 0, "--fail-if: expected a number, found \"{}\"",
-                    number);
-  if (!result.at(name).is_number()) {
-    return true;  // not finite: no bound is met
-  }
-  const double value = result.at(name).get<double>();
-  switch (condition[at]) {
-    case '<':
-      return equal_too ? !(value > limit) : !(value >= limit);
-    case '>':
-      return equal_too ? !(value < limit) : !(value <= limit);
-    default:
-      return value == limit;
-  }
+  return plan;
 }
 
-void print_table(const Json& columns) {
-  fmt::print("{:<20}", "");
-  for (const auto& [name, result] : columns.items()) {
-    fmt::print("{:>14}", name);
+/// "base", the base with examples in its context, and every adapter, as far as they are asked for.
+Json judge_all(const Json& request, const EvalPlan& plan, OpenModel& open, const TextSide& text) {
+  Json results = Json::object();
+  const bool compare = request.at("compare").get<bool>();
+  const auto folders = request.at("adapters").get<std::vector<std::string>>();
+  const int64_t shots = request.at("shots").get<int64_t>();
+  if (compare || folders.empty()) {
+    results["base"] = judge(plan, open, text);
   }
-  fmt::print("\n");
-  for (const auto& [figure, first] : columns.begin()->items()) {
-    fmt::print("{:<20}", figure);
-    for (const auto& [name, result] : columns.items()) {
-      const Json& value = result.at(figure);
-      fmt::print("{:>14}", value.is_number_integer() ? with_commas(value.get<int64_t>())
-                           : value.is_number()       ? fmt::format("{:.4f}", value.get<double>())
-                                                     : "not finite");
+  if (shots > 0) {
+    Json source = request;
+    source["data"] = Json::array({request.at("shots_from")});
+    source["limit"] = shots;
+    const std::vector<Example> solved = read_data(source, open, text).examples;
+    const EvalPlan longer = with_shots(plan, solved, open.model->longest_sequence());
+    Json& column = results[fmt::format("base_{}_shots", shots)];
+    column = judge(longer, open, text);
+    column["context_tokens"] = longer.examples.front().ids.size() - plan.examples.front().ids.size();
+  }
+  std::vector<std::unique_ptr<Adapter>> adapters;
+  for (const std::string& folder : folders) {
+    adapters.push_back(load_adapter(*open.model, read_adapter(folder)));
+    results[folders.size() == 1 ? "adapter" : folder] = judge(plan, open, text);
+    adapters.back()->suspend();
+  }
+  if (request.at("ensemble").is_string()) {
+    std::vector<Adapter*> voices;
+    for (const auto& adapter : adapters) {
+      voices.push_back(adapter.get());
     }
-    fmt::print("\n");
+    const Ensemble ensemble =
+        request.at("ensemble") == "vote" ? Ensemble::kVote : Ensemble::kMean;
+    Json& column = results["ensemble"];
+    column["rows"] = plan.examples.size();
+    judge_answers(plan,
+                  generate_together(*open.model, voices, ensemble, prompts_of(plan),
+                                    generate_options(plan, text), open.device),
+                  text, column);
   }
+  return results;
 }
 
 }  // namespace
@@ -185,19 +193,10 @@ void run_eval(const Json& request) {
   log_info("{}", data.report.decision);
   const EvalPlan plan = make_plan(request, std::move(data), text);
 
-  Json results = Json::object();
-  const bool compare = request.at("compare").get<bool>();
-  check<UsageError>(!compare || open.stored, "--compare: needs --adapter");
-  if (compare || !open.stored) {
-    results["base"] = judge(plan, open, text);
-  }
-  if (open.stored) {
-    open.attach();
-    results["adapter"] = judge(plan, open, text);
-  }
-  const Json& judged = results.contains("adapter") ? results.at("adapter") : results.at("base");
+  const Json results = judge_all(request, plan, open, text);
+  const Json& judged = (--results.end()).value();
   if (request.at("json").get<bool>()) {
-    fmt::print("{}\n", (compare ? results : judged).dump(2));
+    fmt::print("{}\n", (results.size() > 1 ? results : judged).dump(2));
   } else {
     print_table(results);
   }

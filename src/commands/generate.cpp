@@ -82,40 +82,109 @@ Json result_json(const Generated& result, size_t prompt_tokens, double seconds,
           {"seconds", seconds}};
 }
 
+/// Answers of one adapter, of the base, or of several adapters together.
+class Answers {
+ public:
+  Answers(const Json& request, OpenModel& open, const TextSide& text)
+      : request_(request),
+        open_(open),
+        text_(text),
+        prompts_(read_prompts(request, text)),
+        options_{request.at("max_new_tokens").get<int64_t>(), request.at("temperature").get<double>(),
+                 request.at("top_p").get<double>(), request.at("seed").get<uint64_t>(),
+                 text.stop_ids()} {}
+
+  bool is_single() const { return prompts_.size() == 1; }
+
+  Json of_the_model(const TokenSink& sink) const {
+    return timed([&] { return generate(*open_.model, prompts_, options_, open_.device, sink); });
+  }
+
+  Json together(const std::vector<Adapter*>& adapters) const {
+    const Ensemble ensemble =
+        request_.at("ensemble") == "vote" ? Ensemble::kVote : Ensemble::kMean;
+    return timed([&] {
+      return generate_together(*open_.model, adapters, ensemble, prompts_, options_, open_.device);
+    });
+  }
+
+ private:
+  Json timed(const std::function<std::vector<Generated>()>& work) const {
+    const auto start = std::chrono::steady_clock::now();
+    const std::vector<Generated> generated = work();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    Json results = Json::array();
+    for (size_t i = 0; i < generated.size(); ++i) {
+      results.push_back(result_json(generated[i], prompts_[i].size(), seconds, text_.tokenizer()));
+    }
+    return results;
+  }
+
+  const Json& request_;
+  OpenModel& open_;
+  const TextSide& text_;
+  std::vector<std::vector<int32_t>> prompts_;
+  GenerateOptions options_;
+};
+
+void print_answers(const Json& results, bool json, bool list) {
+  if (json) {
+    fmt::print("{}\n", (list ? results : results.at(0)).dump(2));
+    return;
+  }
+  for (const Json& result : results) {
+    fmt::print("{}\n", result.at("text").get<std::string>());
+  }
+}
+
+/// Every adapter's answers side by side, or those of all together.
+void answer_with_several(const Json& request, const Answers& answers, OpenModel& open) {
+  std::vector<std::unique_ptr<Adapter>> adapters;
+  std::vector<Adapter*> voices;
+  Json results = Json::object();
+  const bool together = request.at("ensemble").is_string();
+  for (const Json& folder : request.at("adapters")) {
+    const std::string name = folder.get<std::string>();
+    adapters.push_back(load_adapter(*open.model, read_adapter(name)));
+    voices.push_back(adapters.back().get());
+    if (!together) {
+      results[name] = answers.of_the_model({});
+    }
+    adapters.back()->suspend();
+  }
+  const bool json = request.at("json").get<bool>();
+  if (together) {
+    print_answers(answers.together(voices), json, request.at("input").is_string());
+  } else if (json) {
+    fmt::print("{}\n", results.dump(2));
+  } else {
+    for (const auto& [name, list] : results.items()) {
+      fmt::print("== {}\n", name);
+      print_answers(list, json, /*list=*/true);
+    }
+  }
+}
+
 }  // namespace
 
 void run_generate(const Json& request) {
   OpenModel open = open_model(request);
-  open.attach();
   const TextSide text(open.directory, request.value("chat_template", std::string("tokenizer")));
-  const auto prompts = read_prompts(request, text);
-  const GenerateOptions options{
-      request.at("max_new_tokens").get<int64_t>(), request.at("temperature").get<double>(),
-      request.at("top_p").get<double>(), request.at("seed").get<uint64_t>(), text.stop_ids()};
+  const Answers answers(request, open, text);
+  if (request.at("adapters").size() > 1) {
+    answer_with_several(request, answers, open);
+    return;
+  }
+  open.attach();
   const bool json = request.at("json").get<bool>();
-  const bool stream = request.at("stream").get<bool>() && !json && prompts.size() == 1;
-  Stream printer(text.tokenizer());
-  const TokenSink sink = [&](size_t, int32_t id) { printer.add(id); };
-
-  const auto start = std::chrono::steady_clock::now();
-  const std::vector<Generated> generated =
-      generate(*open.model, prompts, options, open.device, stream ? sink : TokenSink());
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  Json results = Json::array();
-  for (size_t i = 0; i < generated.size(); ++i) {
-    results.push_back(result_json(generated[i], prompts[i].size(), seconds, text.tokenizer()));
-  }
-  if (json) {
-    const bool list = request.at("input").is_string();
-    fmt::print("{}\n", (list ? results : results.at(0)).dump(2));
-  } else if (stream) {
+  if (request.at("stream").get<bool>() && !json && answers.is_single()) {
+    Stream printer(text.tokenizer());
+    answers.of_the_model([&](size_t, int32_t id) { printer.add(id); });
     printer.finish();
-  } else {
-    for (const Json& result : results) {
-      fmt::print("{}\n", result.at("text").get<std::string>());
-    }
+    return;
   }
+  print_answers(answers.of_the_model({}), json, request.at("input").is_string());
 }
 
 }  // namespace peft

@@ -49,9 +49,9 @@ void run_logits(const Json& request) {
   std::vector<Tensor> logits;
   std::vector<TensorToWrite> tensors;
   for (const std::vector<int32_t>& ids : rows) {
-    check<DataError>(static_cast<int64_t>(ids.size()) <= open.model->shape().max_positions,
+    check<DataError>(static_cast<int64_t>(ids.size()) <= open.model->longest_sequence(),
                      "row {}: {} tokens, the model has {} positions", logits.size() + 1, ids.size(),
-                     open.model->shape().max_positions);
+                     open.model->longest_sequence());
     const Batch batch = make_batch({ids}).to(open.device);
     const ModelInput input = open.model->input(batch);
     const Tensor real = CausalLM::real_rows(open.model->hidden(input), input);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "peft/kernels/dropout.h"
@@ -46,23 +47,26 @@ int32_t sample(const Tensor& logits, const GenerateOptions& options, double draw
 class Decoding {
  public:
   /// `first` is the index of the first of these prompts among all.
-  Decoding(const CausalLM& model, const std::vector<std::vector<int32_t>>& prompts, size_t first,
+  Decoding(const CausalLM& model, const std::vector<Adapter*>& voices,
+           const std::vector<std::vector<int32_t>>& prompts, size_t first,
            const GenerateOptions& options, at::Device device, const TokenSink& sink)
       : model_(model),
+        voices_(voices),
         options_(options),
         device_(device),
         sink_(sink),
         first_(first),
         results_(prompts.size()),
-        cache_(model.shape().layers, static_cast<int64_t>(prompts.size())),
+        caches_(std::max<size_t>(1, voices.size()),
+                KvCache(model.shape().layers, static_cast<int64_t>(prompts.size()))),
         pending_(prompts),
         active_(prompts.size()) {
     std::iota(active_.begin(), active_.end(), size_t{0});
     for (const auto& prompt : prompts) {
       check<DataError>(!prompt.empty(), "the prompt has no tokens");
-      check<DataError>(static_cast<int64_t>(prompt.size()) < model.shape().max_positions,
+      check<DataError>(static_cast<int64_t>(prompt.size()) < model.longest_sequence(),
                        "the prompt has {} tokens, the model has {} positions", prompt.size(),
-                       model.shape().max_positions);
+                       model.longest_sequence());
       positions_.push_back(0);
     }
   }
@@ -77,11 +81,27 @@ class Decoding {
  private:
   void step() {
     const Batch batch = make_batch(pending_, positions_).to(device_);
-    const ModelInput input = model_.input(batch, &cache_);
-    const Tensor hidden = CausalLM::real_rows(model_.hidden(input, &cache_), input);
+    if (voices_.empty()) {
+      choose(next_logits(batch, caches_.front()));
+      return;
+    }
+    Tensor sum;
+    for (size_t i = 0; i < voices_.size(); ++i) {
+      voices_[i]->resume();
+      const Tensor probabilities = at::softmax(next_logits(batch, caches_[i]), /*dim=*/-1);
+      voices_[i]->suspend();
+      sum = sum.defined() ? sum.add_(probabilities) : probabilities;
+    }
+    choose((sum / static_cast<double>(voices_.size())).log_());
+  }
+
+  /// Of the token behind each sequence, (B, V) float32.
+  Tensor next_logits(const Batch& batch, KvCache& cache) const {
+    const ModelInput input = model_.input(batch, &cache);
+    const Tensor hidden = CausalLM::real_rows(model_.hidden(input, &cache), input);
     const std::vector<int64_t> ends(batch.segments.bounds.begin() + 1, batch.segments.bounds.end());
     const Tensor last = hidden.index_select(0, (at::tensor(ends, at::kLong) - 1).to(device_));
-    choose(model_.logits(last).to(at::kFloat));
+    return model_.logits(last).to(at::kFloat);
   }
 
   void choose(const Tensor& logits) {
@@ -108,7 +128,7 @@ class Decoding {
       pending_[b] = {id};
       if (static_cast<int64_t>(result.ids.size()) >= options_.max_new_tokens) {
         result.stop = "length";
-      } else if (positions_[b] >= model_.shape().max_positions) {
+      } else if (positions_[b] >= model_.longest_sequence()) {
         result.stop = "positions";
       } else {
         kept.push_back(row);
@@ -132,27 +152,28 @@ class Decoding {
     pending_ = std::move(pending);
     positions_ = std::move(positions);
     active_ = std::move(active);
-    cache_.keep(rows);
+    for (KvCache& cache : caches_) {
+      cache.keep(rows);
+    }
   }
 
   const CausalLM& model_;
+  const std::vector<Adapter*>& voices_;  // adapters that speak together; empty: the model as it is
   const GenerateOptions& options_;
   at::Device device_;
   const TokenSink& sink_;
   size_t first_;
   std::vector<Generated> results_;
-  KvCache cache_;
+  std::vector<KvCache> caches_;  // one per voice, or one
   std::vector<std::vector<int32_t>> pending_;  // tokens to feed, by active prompt
   std::vector<int64_t> positions_;             // of pending_'s first token
   std::vector<size_t> active_;                 // prompt indices
 };
 
-}  // namespace
-
-std::vector<Generated> generate(const CausalLM& model,
-                                const std::vector<std::vector<int32_t>>& prompts,
-                                const GenerateOptions& options, at::Device device,
-                                const TokenSink& sink) {
+std::vector<Generated> decode(const CausalLM& model, const std::vector<Adapter*>& voices,
+                              const std::vector<std::vector<int32_t>>& prompts,
+                              const GenerateOptions& options, at::Device device,
+                              const TokenSink& sink) {
   const at::NoGradGuard no_grad;
   if (prompts.empty() || options.max_new_tokens <= 0) {
     return std::vector<Generated>(prompts.size(), Generated{{}, "length"});
@@ -163,11 +184,54 @@ std::vector<Generated> generate(const CausalLM& model,
     const size_t end = std::min(first + batch, prompts.size());
     const std::vector<std::vector<int32_t>> group(prompts.begin() + static_cast<int64_t>(first),
                                                   prompts.begin() + static_cast<int64_t>(end));
-    for (Generated& result : Decoding(model, group, first, options, device, sink).run()) {
+    for (Generated& result :
+         Decoding(model, voices, group, first, options, device, sink).run()) {
       results.push_back(std::move(result));
     }
   }
   return results;
+}
+
+/// Of each prompt the answer that most adapters gave. answers: [adapter][prompt].
+std::vector<Generated> majority(const std::vector<std::vector<Generated>>& answers) {
+  std::vector<Generated> results;
+  for (size_t prompt = 0; prompt < answers.front().size(); ++prompt) {
+    std::map<std::vector<int32_t>, int64_t> votes;
+    for (const std::vector<Generated>& answer : answers) {
+      ++votes[answer[prompt].ids];
+    }
+    const auto best = std::max_element(
+        answers.begin(), answers.end(), [&](const auto& a, const auto& b) {
+          return votes.at(a[prompt].ids) < votes.at(b[prompt].ids);
+        });
+    results.push_back((*best)[prompt]);
+  }
+  return results;
+}
+
+}  // namespace
+
+std::vector<Generated> generate(const CausalLM& model,
+                                const std::vector<std::vector<int32_t>>& prompts,
+                                const GenerateOptions& options, at::Device device,
+                                const TokenSink& sink) {
+  return decode(model, {}, prompts, options, device, sink);
+}
+
+std::vector<Generated> generate_together(const CausalLM& model,
+                                         const std::vector<Adapter*>& adapters, Ensemble ensemble,
+                                         const std::vector<std::vector<int32_t>>& prompts,
+                                         const GenerateOptions& options, at::Device device) {
+  if (ensemble == Ensemble::kMean) {
+    return decode(model, adapters, prompts, options, device, {});
+  }
+  std::vector<std::vector<Generated>> answers;
+  for (Adapter* const adapter : adapters) {
+    adapter->resume();
+    answers.push_back(generate(model, prompts, options, device));
+    adapter->suspend();
+  }
+  return majority(answers);
 }
 
 }  // namespace peft

@@ -27,17 +27,6 @@ const Linear* find_linear(const CausalLM& model, const std::string& path) {
   return &model.head();
 }
 
-/// Makes a parameter train in float32, and says how to undo it.
-std::function<void()> lend(Tensor parameter) {
-  const Tensor original = parameter.detach();
-  parameter.set_data(original.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true));
-  return [parameter, original]() mutable {
-    parameter.set_requires_grad(false);
-    parameter.mutable_grad().reset();
-    parameter.set_data(original);
-  };
-}
-
 }  // namespace
 
 Adapter::Adapter(CausalLM& model) : model_(model), was_tied_(model.is_tied()) {
@@ -47,9 +36,30 @@ Adapter::Adapter(CausalLM& model) : model_(model), was_tied_(model.is_tied()) {
 }
 
 Adapter::~Adapter() {
-  for (auto undo = give_back_.rbegin(); undo != give_back_.rend(); ++undo) {
-    (*undo)();
+  suspend();
+}
+
+void Adapter::hold(Hold part) {
+  part.take();
+  holds_.push_back(std::move(part));
+}
+
+void Adapter::suspend() {
+  if (is_active_) {
+    for (auto part = holds_.rbegin(); part != holds_.rend(); ++part) {
+      part->give_back();
+    }
   }
+  is_active_ = false;
+}
+
+void Adapter::resume() {
+  if (!is_active_) {
+    for (const Hold& part : holds_) {
+      part.take();
+    }
+  }
+  is_active_ = true;
 }
 
 void Adapter::borrow(const std::string& name) {
@@ -58,15 +68,29 @@ void Adapter::borrow(const std::string& name) {
   }
   if (name == "lm_head.weight" && model_.is_tied()) {
     const Tensor shared = model_.head().weight();
-    model_.head().tie(shared.detach().clone());
-    give_back_.push_back([this, shared] { model_.head().tie(shared); });
+    const Tensor own = shared.detach().clone();
+    hold({[this, own] { model_.head().tie(own); }, [this, shared] { model_.head().tie(shared); }});
   }
   const auto parameters = model_.named_parameters();
   const Tensor* const parameter = parameters.find(name);
   TORCH_INTERNAL_ASSERT(parameter != nullptr, "the host has no parameter ", name);
-  give_back_.push_back(lend(*parameter));
+  hold_in_float32(*parameter);
   borrowed_.emplace(name, *parameter);
   borrowed_order_.push_back(name);
+}
+
+void Adapter::hold_in_float32(const Tensor& parameter) {
+  const Tensor original = parameter.detach();
+  const auto trained =
+      std::make_shared<Tensor>(original.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true));
+  hold({[parameter, trained] { Tensor(parameter).set_data(*trained); },
+        [parameter, original, trained] {
+          Tensor host = parameter;
+          *trained = host.detach();
+          host.set_requires_grad(false);
+          host.mutable_grad().reset();
+          host.set_data(original);
+        }});
 }
 
 void Adapter::borrow_parts(const Json& endings, const std::string& key) {
@@ -184,10 +208,8 @@ void Adapter::merge() {
                            merged(parameter.key(), parameter.value().to(at::kFloat)).clone());
     }
   }
-  for (auto undo = give_back_.rbegin(); undo != give_back_.rend(); ++undo) {
-    (*undo)();
-  }
-  give_back_.clear();
+  suspend();
+  holds_.clear();
   hooks_.clear();
   if (unties && model_.is_tied()) {
     model_.head().tie(model_.head().weight().clone());

@@ -12,6 +12,7 @@ namespace {
 class PrefixPositions final : public InputHook {
  public:
   explicit PrefixPositions(int64_t count) : count_(count) {}
+  int64_t positions() const override { return count_; }
   void forward(ModelInput& input) override {
     input.positions = input.positions + count_;
     input.segments.longest += count_;

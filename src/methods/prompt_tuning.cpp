@@ -15,6 +15,8 @@ class PromptHook final : public InputHook {
  public:
   explicit PromptHook(VirtualTokenAdapter& adapter) : adapter_(adapter) {}
 
+  int64_t positions() const override { return adapter_.virtual_tokens(); }
+
   void forward(ModelInput& input) override {
     const int64_t count = adapter_.virtual_tokens();
     input.positions = input.positions + count;

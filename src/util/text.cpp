@@ -187,4 +187,11 @@ std::string lower_ascii(std::string_view text) {
   return lower;
 }
 
+std::string without_space(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  const size_t end = text.find_last_not_of(kSpace);
+  return begin == std::string_view::npos ? "" : std::string(text.substr(begin, end - begin + 1));
+}
+
 }  // namespace peft

@@ -35,7 +35,7 @@ void setup_import(CLI::App& app, Action& action);
 /// Flags of every command that computes with a model.
 struct ModelOptions {
   std::string model;
-  std::string adapter;
+  std::vector<std::string> adapters;  ///< several where the command takes them
   std::string dtype = "auto";
   std::string device = "auto";
   int64_t threads = 0;  ///< 0: the machine's
@@ -60,6 +60,13 @@ Request model_request(const ModelOptions& options);
 
 /// The text, or null when it is empty.
 Json text_or_null(const std::string& text);
+
+/// Adds --ensemble, for commands that take several adapters.
+void add_ensemble_option(CLI::App& command, std::string& ensemble);
+/// The choice, or null. Throws UsageError unless there are several adapters for it.
+Json ensemble_request(const std::string& ensemble, const ModelOptions& options);
+/// Throws UsageError when more than one adapter is given.
+void check_one_adapter(const ModelOptions& options);
 
 /// Prints one JSON document on stdout.
 void print_json(const Json& document);

@@ -19,10 +19,12 @@ namespace peft {
 ///   "max_length": N|null (null: the model's positions, at most the default of data.max_length),
 ///   "train_on": text, "chat_template": text, "columns": {ours: the file's}, "limit": N|null,
 ///   "compare": bool, "fail_if": text|null, "json": bool, "generate": N new tokens (0: off),
+///   "adapters": [dir, ...], "shots": N, "shots_from": file|null, "ensemble": "mean"|"vote"|null,
 ///   "match": regular expression|null, "batch_tokens": N|null, "dtype", "device", "threads"
 /// generate
 ///   "model", "adapter", "prompt": text|null, "messages": JSON|null, "input": file|null (exactly
 ///   one of the three), "max_new_tokens": N, "temperature": number, "top_p": number, "seed": N,
+///   "adapters": [dir, ...], "ensemble": "mean"|"vote"|null, "chat_template": text,
 ///   "json": bool, "stream": bool, "dtype", "device", "threads", "add_special": bool
 /// merge
 ///   "adapter": dir, "out": dir, "model": dir|null, "dtype": "auto"|type, "verify":

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "peft/models/causal_lm.h"
+#include "peft/methods/adapter.h"
 
 namespace peft {
 
@@ -35,5 +35,17 @@ std::vector<Generated> generate(const CausalLM& model,
                                 const std::vector<std::vector<int32_t>>& prompts,
                                 const GenerateOptions& options, at::Device device,
                                 const TokenSink& sink = {});
+
+/// What several adapters of one model say together.
+enum class Ensemble {
+  kMean,  ///< every token from the mean of their probabilities
+  kVote   ///< every adapter answers; the answer that most gave wins, the first of equals
+};
+
+/// Continues every prompt with several adapters of `model`, each of them suspended before and after.
+std::vector<Generated> generate_together(const CausalLM& model,
+                                         const std::vector<Adapter*>& adapters, Ensemble ensemble,
+                                         const std::vector<std::vector<int32_t>>& prompts,
+                                         const GenerateOptions& options, at::Device device);
 
 }  // namespace peft

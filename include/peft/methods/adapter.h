@@ -74,6 +74,11 @@ class Adapter {
   /// Modules of the host that it rides on or trains.
   int64_t modules() const;
 
+  /// Leaves the host's sockets to another adapter for a while, and takes them back. An adapter is
+  /// active from its start. The model computes with at most one at a time.
+  void suspend();
+  void resume();
+
   /// Rows that stand in front of every sequence and take positions from it.
   virtual int64_t virtual_tokens() const { return 0; }
 
@@ -94,8 +99,7 @@ class Adapter {
   /// Puts a hook into a socket until the adapter ends. Its parameters train.
   template <class Hook, class M>
   void plug(const std::string& path, Socket<Hook>& socket, std::shared_ptr<M> module) {
-    socket.plug(module);
-    give_back_.push_back([&socket] { socket.unplug(); });
+    hold({[&socket, module] { socket.plug(module); }, [&socket] { socket.unplug(); }});
     if constexpr (std::is_same_v<Hook, LinearHook>) {
       linears_[path] = module;
     } else if constexpr (std::is_same_v<Hook, EmbeddingHook>) {
@@ -135,7 +139,16 @@ class Adapter {
   std::map<std::string, std::shared_ptr<EmbeddingHook>> embeddings_;
   std::vector<std::string> borrowed_order_;
   std::map<std::string, Tensor> borrowed_;  // the host's parameters, training
-  std::vector<std::function<void()>> give_back_;
+  /// A part of the host while the adapter is active: how to take it and how to give it back.
+  struct Hold {
+    std::function<void()> take;
+    std::function<void()> give_back;
+  };
+  void hold(Hold part);
+  void hold_in_float32(const Tensor& parameter);
+
+  std::vector<Hold> holds_;
+  bool is_active_ = true;
 };
 
 /// Prefix of the names in Hugging Face PEFT's files.

@@ -60,6 +60,10 @@ struct ModelShape {
 class CausalLM : public torch::nn::Module {
  public:
   const ModelShape& shape() const { return shape_; }
+  /// Tokens that a sequence may have: the model's positions without those of virtual tokens.
+  int64_t longest_sequence() const {
+    return shape_.max_positions - (input_hook ? input_hook->positions() : 0);
+  }
 
   /// Hidden states after the last norm, (N, D). `cache`, when given, extends and is advanced.
   Tensor hidden(const ModelInput& input, KvCache* cache = nullptr) const;

@@ -84,6 +84,8 @@ struct ModelInput {
 class InputHook : public torch::nn::Module {
  public:
   virtual void forward(ModelInput& input) = 0;
+  /// Positions that it takes from every sequence.
+  virtual int64_t positions() const = 0;
 };
 
 /// A place for one hook. Whoever plugs a hook in takes it out again.

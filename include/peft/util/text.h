@@ -40,4 +40,7 @@ std::vector<std::string> split(std::string_view text, char separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 std::string lower_ascii(std::string_view text);
 
+/// The text without white space (ASCII) around it.
+std::string without_space(std::string_view text);
+
 }  // namespace peft
