@@ -72,6 +72,7 @@ TEST(AttentionSocket, MayAddKeysAndContext) {
 class ScaledInput final : public InputHook {
  public:
   void forward(ModelInput& input) override { input.embeddings = input.embeddings * 3; }
+  int64_t positions() const override { return 0; }
 };
 
 TEST(InputSocket, MayChangeTheEmbeddings) {
