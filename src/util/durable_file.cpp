@@ -143,15 +143,7 @@ void apply_umask(const fs::path& folder) {
   ::chmod(folder.c_str(), 0777 & ~mask);
 }
 
-/// Moves what is at `path` out of the way and returns its new name.
-std::string move_aside(const fs::path& path) {
-  std::string aside = temporary_name(path);
-  if (system_calls().rename(path.c_str(), aside.c_str()) != 0) {
-    refuse(path, errno);
-  }
-  return aside;
-}
-
+/// Gives a finished folder its name, which nothing has.
 void move_into_place(const fs::path& from, const fs::path& path) {
   SystemCalls& calls = system_calls();
   int status = calls.rename_to_absent(from.c_str(), path.c_str());
@@ -161,6 +153,29 @@ void move_into_place(const fs::path& from, const fs::path& path) {
   if (status != 0) {
     refuse(path, errno);
   }
+}
+
+/// Gives a finished folder the name of another, which gets the finished one's: in one call where
+/// the file system can, else with a moment in which there is none.
+void swap_into_place(const fs::path& from, const fs::path& path) {
+  SystemCalls& calls = system_calls();
+  if (calls.exchange(from.c_str(), path.c_str()) == 0) {
+    return;
+  }
+  if (errno != EINVAL && errno != ENOSYS) {
+    refuse(path, errno);
+  }
+  const std::string aside = temporary_name(path);
+  if (calls.rename(path.c_str(), aside.c_str()) != 0) {
+    refuse(path, errno);
+  }
+  try {
+    move_into_place(from, path);
+  } catch (const IoError&) {
+    calls.rename(aside.c_str(), path.c_str());
+    throw;
+  }
+  remove_tree(aside);
 }
 
 /// "out/" and "out" name the same folder.
@@ -197,19 +212,8 @@ void write_folder(const fs::path& where, bool overwrite,
   fill(folder.path());
   apply_umask(folder.path());
   sync_folder(folder.path(), path);
-  const std::string old = check_target() ? move_aside(path) : std::string();
-  try {
-    move_into_place(folder.path(), path);
-  } catch (const IoError&) {
-    if (!old.empty()) {
-      system_calls().rename(old.c_str(), path.c_str());
-    }
-    throw;
-  }
+  check_target() ? swap_into_place(folder.path(), path) : move_into_place(folder.path(), path);
   sync_folder(folder_of(path), path);
-  if (!old.empty()) {
-    remove_tree(old);
-  }
 }
 
 void make_folders(const fs::path& where) {

@@ -18,6 +18,9 @@ SystemCalls& system_calls() {
       [](const char* from, const char* to) {
         return ::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
       },
+      [](const char* one, const char* other) {
+        return ::renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+      },
       ::unlink,
       ::mkdir,
       ::rmdir,

@@ -137,6 +137,7 @@ TEST_F(DurableFile, ReplacesAFolderOnDemand) {
 
 TEST_F(DurableFile, PutsTheOldFolderBackWhenTheNewOneCannotTakeItsPlace) {
   write_folder(folder_ / "out", false, [](const fs::path& at) { write_file(at / "old", "x"); });
+  system_calls().exchange = [](const char*, const char*) { return refuse_with(EINVAL); };
   system_calls().rename_to_absent = [](const char*, const char*) { return refuse_with(EACCES); };
   EXPECT_EQ(message_of([&] { write_folder(folder_ / "out", true, [](const fs::path&) {}); }),
             (folder_ / "out").string() + ": cannot be written: Permission denied");

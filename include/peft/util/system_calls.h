@@ -17,6 +17,7 @@ struct SystemCalls {
   int (*close)(int descriptor);
   int (*rename)(const char* from, const char* to);
   int (*rename_to_absent)(const char* from, const char* to);  ///< renameat2 with RENAME_NOREPLACE
+  int (*exchange)(const char* one, const char* other);        ///< renameat2 with RENAME_EXCHANGE
   int (*unlink)(const char* path);
   int (*mkdir)(const char* path, mode_t mode);
   int (*rmdir)(const char* path);
