@@ -7,7 +7,9 @@
 #include <string>
 
 #include "peft/commands/commands.h"
+#include "peft/plan/machine_memory.h"
 #include "peft/util/signals.h"
+#include "peft/util/text.h"
 
 namespace {
 
@@ -54,7 +56,10 @@ extern "C" __attribute__((visibility("default"))) int peft_run(const char* comma
     text = text.substr(0, text.find('\n'));
     return refuse(code_of(error, text), text);
   } catch (const std::bad_alloc&) {
-    return refuse(ExitCode::kMemory, "out of memory");
+    return refuse(
+        ExitCode::kMemory,
+        fmt::format("out of memory: {} are available; `peft plan` says what makes a run fit",
+                    peft::human_bytes(peft::available_memory())));
   } catch (const std::exception& error) {
     return refuse(ExitCode::kBug, error.what());
   }

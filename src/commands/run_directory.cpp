@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "peft/training/checkpoint.h"
+#include "peft/training/checkpoint_keeper.h"
 #include "peft/util/durable_file.h"
 #include "peft/util/log.h"
 #include "peft/util/temporaries.h"
@@ -74,9 +74,7 @@ void RunDirectory::lock() {
 }
 
 RunPhase RunDirectory::phase(const Json& config) const {
-  const bool starts_over =
-      options_.overwrite && (options_.resume == "auto" || options_.resume == "never");
-  if (starts_over || !fs::exists(path_ / kConfig)) {
+  if ((options_.overwrite && !asks_for_one()) || !fs::exists(path_ / kConfig)) {
     return RunPhase::kNew;
   }
   const Json found = read_json<UsageError>(path_ / kConfig, {.bytes = size_t{16} << 20});
@@ -90,7 +88,7 @@ RunPhase RunDirectory::phase(const Json& config) const {
                     "folder, or give --overwrite to start over, or --allow-changed={} to go on",
                     path_.string(), fmt::join(refused, ", "),
                     refused.empty() ? "" : refused.front());
-  if (fs::exists(path_ / kReport) && changed.empty()) {
+  if (fs::exists(path_ / kReport) && changed.empty() && !asks_for_one()) {
     return RunPhase::kFinished;
   }
   check<UsageError>(
@@ -107,7 +105,7 @@ int64_t RunDirectory::finished_steps() const {
 }
 
 std::optional<CheckpointFolder> RunDirectory::starting_point(RunPhase phase) const {
-  if (options_.resume != "auto" && options_.resume != "never") {
+  if (asks_for_one()) {
     return checkpoint_at(options_.resume);
   }
   if (phase != RunPhase::kUnfinished) {
@@ -121,22 +119,37 @@ std::optional<CheckpointFolder> RunDirectory::starting_point(RunPhase phase) con
 }
 
 void RunDirectory::begin(const Json& asked, const Json& resolved, const Json& origin,
-                         bool fresh) const {
+                         const std::optional<CheckpointFolder>& start) const {
   std::error_code ignored;
   fs::remove(path_ / kReport, ignored);
-  if (fresh) {
-    for (const CheckpointFolder& old : list_checkpoints(path_)) {
-      remove_folder(old.path);
-    }
-    for (const char* stale : {"adapter_model.safetensors", "adapter_config.json"}) {
-      fs::remove(path_ / stale, ignored);
-    }
-    for (const std::string& log : run_logs()) {
-      fs::remove(path_ / log, ignored);
-    }
-  }
+  const bool is_here =
+      start && fs::equivalent(start->path, checkpoint_path(path_, start->step), ignored);
+  is_here ? go_back_to(*start) : clear();
   const Json document = {{"config", resolved}, {"origin", origin}, {"asked", asked}};
   write_file(path_ / kConfig, document.dump(2) + "\n");
+}
+
+/// A later checkpoint is of another course of events, or does not verify.
+void RunDirectory::go_back_to(const CheckpointFolder& start) const {
+  for (const CheckpointFolder& later : list_checkpoints(path_)) {
+    if (later.step > start.step) {
+      remove_folder(later.path);
+    }
+  }
+  cut_logs(path_, read_state(start.path));
+}
+
+void RunDirectory::clear() const {
+  std::error_code ignored;
+  for (const CheckpointFolder& old : list_checkpoints(path_)) {
+    remove_folder(old.path);
+  }
+  for (const char* stale : {"adapter_model.safetensors", "adapter_config.json"}) {
+    fs::remove(path_ / stale, ignored);
+  }
+  for (const std::string& log : run_logs()) {
+    fs::remove(path_ / log, ignored);
+  }
 }
 
 void RunDirectory::finish(const Json& report) const {

@@ -228,11 +228,7 @@ void run_train(const Json& request) {
     return;
   }
 
-  const bool goes_on = start && phase == RunPhase::kUnfinished;
-  directory.begin(request.at("config"), run.values, run.origin, /*fresh=*/!goes_on);
-  if (goes_on) {
-    cut_logs(directory.path(), read_state(start->path));
-  }
+  directory.begin(request.at("config"), run.values, run.origin, start);
   RunLog log(directory.path() / "train_log.jsonl");
   RunLog exact_log(directory.path() / "steps.jsonl");
   const bool bar = request.at("progress").get<bool>() && request.at("terminal").get<bool>();
@@ -255,6 +251,7 @@ void run_train(const Json& request) {
   frozen.check_unchanged();
 
   save_adapter(*adapter, directory.path(), base);
+  check_read_back(*adapter, directory.path());
   directory.finish(
       {{"version", request.at("version")},
        {"device", device_description(open.device)},

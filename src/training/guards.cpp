@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "peft/methods/adapter_io.h"
 #include "peft/util/sha256.h"
 #include "peft/util/text.h"
 
@@ -171,6 +172,20 @@ std::string uneven_coverage(const NamedTensors& trainable) {
   return fmt::format("{} has {} trainable tensors, {} has {}; are all target modules meant?",
                      most->first.substr(0, most->first.size() - 1), most->second,
                      fewest->first.substr(0, fewest->first.size() - 1), fewest->second);
+}
+
+void check_read_back(const Adapter& adapter, const std::filesystem::path& folder) {
+  const StoredAdapter stored = read_adapter(folder);
+  const std::map<std::string, Tensor> found(stored.tensors.begin(), stored.tensors.end());
+  const NamedTensors expected = adapter.exported();
+  check<IoError>(found.size() == expected.size(), "{}: expected {} tensors, read back {}",
+                 folder.string(), expected.size(), found.size());
+  for (const auto& [name, tensor] : expected) {
+    const auto entry = found.find(name);
+    check<IoError>(
+        entry != found.end() && at::equal(entry->second, tensor.detach().to(at::kCPU, at::kFloat)),
+        "{}: {} reads back different from what was written", folder.string(), name);
+  }
 }
 
 }  // namespace peft

@@ -25,7 +25,7 @@ class RunDirectoryTest : public testing::Test {
 
   /// Leaves a run of `config_` there, without its end.
   void begin() const {
-    RunDirectory(run(), {}).begin(config_, config_, Json::object(), /*fresh=*/true);
+    RunDirectory(run(), {}).begin(config_, config_, Json::object(), std::nullopt);
   }
   void finish() const { RunDirectory(run(), {}).finish({{"steps", 7}}); }
 
@@ -118,7 +118,7 @@ TEST_F(RunDirectoryTest, LeavesNothingOfAnOverwrittenRun) {
   finish();
   std::ofstream(run() + "/steps.jsonl") << "{}\n";
   std::filesystem::create_directory(run() + "/checkpoint-5");
-  RunDirectory(run(), {.overwrite = true}).begin(other_, other_, Json::object(), /*fresh=*/true);
+  RunDirectory(run(), {.overwrite = true}).begin(other_, other_, Json::object(), std::nullopt);
   EXPECT_FALSE(std::filesystem::exists(run() + "/run_report.json"));
   EXPECT_FALSE(std::filesystem::exists(run() + "/steps.jsonl"));
   EXPECT_FALSE(std::filesystem::exists(run() + "/checkpoint-5"));

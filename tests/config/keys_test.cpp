@@ -148,7 +148,13 @@ TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
                                              "max_grad_norm",
                                              "seed",
                                              "logging_steps",
-                                             "eval_steps"};
+                                             "eval_steps",
+                                             "save_steps",
+                                             "save_total_limit",
+                                             "resume_from_checkpoint",
+                                             "metric_for_best_model",
+                                             "early_stopping_patience",
+                                             "loss_spike_policy"};
   EXPECT_EQ(used, expected);
 }
 

@@ -35,7 +35,9 @@ TEST_F(Checkpoint, HoldsWhatItsManifestSays) {
   EXPECT_EQ(manifest.files.size(), 5u);
 }
 
-TEST_F(Checkpoint, StaysWithTheLastTwo) { EXPECT_EQ(steps(), (std::vector<int64_t>{9, 6})); }
+TEST_F(Checkpoint, StaysWithTheLastTwo) {
+  EXPECT_EQ(steps(), (std::vector<int64_t>{9, 6}));
+}
 
 TEST_F(Checkpoint, ABitFlippedAnywhereIsSeenAndTheOneBeforeIsUsed) {
   int64_t caught = 0;
@@ -99,8 +101,11 @@ TEST(CheckpointIdentity, NamesEveryFieldThatDiffers) {
   const Json config = effective_config(
       {{"model", {{"name_or_path", "a"}, {"dtype", "auto"}}},
        {"training", {{"seed", 1}, {"max_steps", 5}, {"logging_steps", 1}, {"output_dir", "x"}}}});
-  Manifest manifest{.step = 3, .tool = "test", .identity = {{"data", "aa"}, {"base", "cc"}},
-                    .config = config, .files = {}};
+  Manifest manifest{.step = 3,
+                    .tool = "test",
+                    .identity = {{"data", "aa"}, {"base", "cc"}},
+                    .config = config,
+                    .files = {}};
   RunIdentity now{"test", "", {{"data", "bb"}, {"base", "cc"}}, config};
   now.config["training.seed"] = 2;
   EXPECT_EQ(refusal_of<UsageError>([&] { check_identity(manifest, now, {}, "c"); }),
@@ -148,8 +153,8 @@ TEST_F(FullDisk, ThatHasRoomAgainLeavesARunAsItWouldHaveBeen) {
   TinyRun run;
   run.folder = folder.path() / "run";
   run.on_step = [this](const StepRecord& record) {
-    system_calls().free_bytes = record.step < 8 ? [](const char*) { return int64_t{0}; }
-                                                : before_.free_bytes;
+    system_calls().free_bytes =
+        record.step < 8 ? [](const char*) { return int64_t{0}; } : before_.free_bytes;
   };
   run.run();
   EXPECT_EQ(newest_checkpoint(run.folder)->step, 12);

@@ -1,14 +1,15 @@
-// Guards against results that are wrong in silence. Each has a planted bug that it must catch, and a
-// clean run in which it must be quiet.
+// Guards against results that are wrong in silence. Each has a planted bug that it must catch, and
+// a clean run in which it must be quiet.
 #include "peft/training/guards.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 
+#include "peft/methods/adapter_io.h"
 #include "peft/training/micro_batch.h"
-#include "peft/util/log.h"
 #include "training/tiny_run.h"
 
 namespace peft {
@@ -84,9 +85,10 @@ TEST(GradientGate, NamesATensorThatNothingTrains) {
     cut.set_requires_grad(true);
     cut.register_hook([](const Tensor& gradient) { return at::zeros_like(gradient); });
   };
-  EXPECT_EQ(refusal_of<NumericError>([&] { run.run(); }),
-            "model.layers.0.self_attn.q_proj.lora_A.weight: no gradient in steps 1-3; is it used by "
-            "the forward pass?");
+  EXPECT_EQ(
+      refusal_of<NumericError>([&] { run.run(); }),
+      "model.layers.0.self_attn.q_proj.lora_A.weight: no gradient in steps 1-3; is it used by "
+      "the forward pass?");
 }
 
 TEST(GradientGate, OpensInACleanRun) {
@@ -152,13 +154,29 @@ TEST(LostUpdates, AreCountedWhereRoundingSwallowsThem) {
 
 TEST(Coverage, NamesLayersThatWereMatchedInPart) {
   const Tensor any = at::zeros({1});
-  EXPECT_EQ(uneven_coverage({{"model.layers.0.q.lora_A", any}, {"model.layers.1.q.lora_A", any}}), "");
+  EXPECT_EQ(uneven_coverage({{"model.layers.0.q.lora_A", any}, {"model.layers.1.q.lora_A", any}}),
+            "");
   EXPECT_EQ(uneven_coverage({{"model.layers.0.q.lora_A", any},
                              {"model.layers.0.v.lora_A", any},
                              {"model.layers.1.q.lora_A", any},
                              {"lm_head.lora_A", any}}),
             "model.layers.0 has 2 trainable tensors, model.layers.1 has 1; are all target modules "
             "meant?");
+}
+
+TEST(ReadBack, SeesAnAdapterThatIsNotWhatWasWritten) {
+  const TemporaryDirectory folder;
+  const auto model = fixture_model("llama");
+  const auto hooks =
+      attach_adapter(*model, complete_adapter_config({{"peft_type", "LORA"}}), /*seed=*/3);
+  save_adapter(*hooks, folder.path(), "tiny");
+  EXPECT_NO_THROW(check_read_back(*hooks, folder.path()));
+  const at::NoGradGuard no_grad;
+  const auto [name, tensor] = hooks->trainable().front();
+  Tensor(tensor).add_(1e-3);
+  EXPECT_EQ(refusal_of<IoError>([&] { check_read_back(*hooks, folder.path()); }),
+            folder.path().string() + ": base_model.model." + name +
+                " reads back different from what was written");
 }
 
 /// Tensors after two SGD steps over four rows of 2 to 9 tokens.
@@ -172,7 +190,8 @@ NamedTensors split_as(int64_t batch, int64_t accumulation, const std::string& pa
   run.options.schedule = {.type = "constant", .peak = 0.1};
   run.options.warmup_steps = 0;
   run.options.max_grad_norm = 0.0;
-  run.order = {.packing = packing, .batch_size = batch, .max_length = 64, .accumulation = accumulation};
+  run.order = {
+      .packing = packing, .batch_size = batch, .max_length = 64, .accumulation = accumulation};
   run.run();
   return run.trained;
 }
@@ -271,7 +290,8 @@ TEST(ZeroTargets, AMaskedStepIsSkippedAndNoNaN) {
   }
 }
 
-/// Makes the loss jump for good at step 30, once: the adapter is blown up behind the trainer's back.
+/// Makes the loss jump for good at step 30, once: the adapter is blown up behind the trainer's
+/// back.
 TinyRun blown_up_run(const TemporaryDirectory& folder, const std::string& policy) {
   TinyRun run = guarded_run(folder);
   run.options.max_steps = 40;
@@ -308,7 +328,8 @@ TEST(Spikes, RollARunBackAndLeaveTheirRowsOut) {
   EXPECT_EQ(first.summary.updates, 40 - 2 - 3);  // warm-up begins at rate 0 ... and three left out
   EXPECT_EQ(bytes_of(first.folder / "steps.jsonl"), bytes_of(second.folder / "steps.jsonl"));
   EXPECT_EQ(largest_difference(first.trained, second.trained), 0.0);
-  EXPECT_EQ(read_state(checkpoint_path(first.folder, 40)).left_out, (std::set<int64_t>{31, 32, 33}));
+  EXPECT_EQ(read_state(checkpoint_path(first.folder, 40)).left_out,
+            (std::set<int64_t>{31, 32, 33}));
 }
 
 /// Rides on the input of the model and takes batches of more than `most` rows for too large.

@@ -1,6 +1,6 @@
-// Every method against its reference: stored adapters, their logits and merged weights, the gradient
-// of one step, five optimizer steps, and AdaLoRA's whole schedule (scripts/fixtures/methods.py says
-// what the files hold).
+// Every method against its reference: stored adapters, their logits and merged weights, the
+// gradient of one step, five optimizer steps, and AdaLoRA's whole schedule
+// (scripts/fixtures/methods.py says what the files hold).
 #include <fstream>
 
 #include "peft/methods/adapter_io.h"
@@ -72,9 +72,9 @@ class MethodReference : public testing::TestWithParam<std::string> {
     for (const Example& example : rows_) {
       lengths.push_back(static_cast<int64_t>(example.ids.size()));
     }
-    const Sampler sampler(lengths, {.batch_size = options.batch_size,
-                                    .accumulation = options.accumulation,
-                                    .shuffle = false});
+    const Sampler sampler(
+        lengths,
+        {.batch_size = options.batch_size, .accumulation = options.accumulation, .shuffle = false});
     BatchPlan plan(sampler, /*epochs=*/1.0, options.max_steps);
     std::vector<StepRecord> records;
     train(*model_, *adapter_, rows_, {}, plan, options, at::kCPU,
@@ -104,9 +104,9 @@ class MethodReference : public testing::TestWithParam<std::string> {
       SCOPED_TRACE(i + 1);
       const Json& step = steps.at(i);
       EXPECT_EQ(records[i].scored_tokens, step.at("scored_tokens").get<int64_t>());
-      for (const auto& [key, value] : {std::pair("loss", records[i].loss),
-                                       std::pair("grad_norm", records[i].grad_norm),
-                                       std::pair("penalty", records[i].penalty)}) {
+      for (const auto& [key, value] :
+           {std::pair("loss", records[i].loss), std::pair("grad_norm", records[i].grad_norm),
+            std::pair("penalty", records[i].penalty)}) {
         if (step.contains(key)) {
           EXPECT_NEAR(value, step.at(key), 1e-4 * step.at(key).get<double>()) << key;
         }
@@ -139,7 +139,8 @@ class MethodReference : public testing::TestWithParam<std::string> {
         own.replace(at, 15, ".adapters.default.");
       }
       ASSERT_TRUE(actual.count(own) > 0) << own;
-      const Tensor part = tensor.dim() == 0 ? actual.at(own) : actual.at(own).narrow(0, 0, tensor.size(0));
+      const Tensor part =
+          tensor.dim() == 0 ? actual.at(own) : actual.at(own).narrow(0, 0, tensor.size(0));
       ASSERT_EQ(part.sizes(), tensor.sizes()) << own;
       EXPECT_TRUE(at::allclose(part, tensor, rtol, atol))
           << own << ": " << (part - tensor).abs().max().item<double>();
@@ -218,7 +219,8 @@ TEST_P(MethodReference, ConvertsAStartTakenFromTheHost) {
       const std::string b = name.substr(0, name.size() - 13) + "lora_B.weight";
       // Singular vectors have arbitrary signs; the products do not.
       const Tensor product = at::mm(actual.at(b), actual.at(name));
-      EXPECT_TRUE(at::allclose(product.narrow(0, 0, 4), at::mm(wanted.at(b).narrow(0, 0, 4), tensor), 1e-4, 1e-5));
+      EXPECT_TRUE(at::allclose(product.narrow(0, 0, 4),
+                               at::mm(wanted.at(b).narrow(0, 0, 4), tensor), 1e-4, 1e-5));
     }
   }
 }

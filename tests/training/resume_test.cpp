@@ -1,5 +1,5 @@
-// A run that was cut off and resumed ends with the bytes of one that was not; and the comparison sees
-// each part of the state that a resume could forget.
+// A run that was cut off and resumed ends with the bytes of one that was not; and the comparison
+// sees each part of the state that a resume could forget.
 #include <gtest/gtest.h>
 
 #include "peft/training/tensor_file.h"

@@ -15,7 +15,9 @@ namespace peft {
 /// Everything of a run of the tiny Llama; tests change members before `run`.
 struct TinyRun {
   std::filesystem::path folder;
-  Json adapter = {{"peft_type", "LORA"}, {"r", 4}, {"lora_dropout", 0.1},
+  Json adapter = {{"peft_type", "LORA"},
+                  {"r", 4},
+                  {"lora_dropout", 0.1},
                   {"target_modules", {"q_proj", "down_proj"}}};
   std::vector<Example> rows = counting_rows();
   std::vector<Example> held_out = {};

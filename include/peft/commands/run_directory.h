@@ -44,15 +44,20 @@ class RunDirectory {
   /// when the run starts from step 0. Throws IntegrityError if the one asked for does not verify.
   std::optional<CheckpointFolder> starting_point(RunPhase phase) const;
 
-  /// Removes what must not stay (with `fresh` everything of an earlier run) and writes
-  /// resolved_config.json. `asked` is the config before `auto` values were settled: it tells one
+  /// Writes resolved_config.json and brings the folder to the state of `start`, a checkpoint in it:
+  /// logs are cut back, later checkpoints removed. Without one, or with one from elsewhere, nothing
+  /// of an earlier run stays. `asked` is the config before `auto` values were settled: it tells one
   /// run from another.
-  void begin(const Json& asked, const Json& resolved, const Json& origin, bool fresh) const;
+  void begin(const Json& asked, const Json& resolved, const Json& origin,
+             const std::optional<CheckpointFolder>& start) const;
   /// Writes run_report.json: the mark of a finished run.
   void finish(const Json& report) const;
 
  private:
+  bool asks_for_one() const { return options_.resume != "auto" && options_.resume != "never"; }
   void lock();
+  void go_back_to(const CheckpointFolder& start) const;
+  void clear() const;
 
   std::filesystem::path path_;
   RunOptions options_;

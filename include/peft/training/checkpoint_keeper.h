@@ -14,7 +14,7 @@ namespace peft {
 /// When checkpoints are written and how many stay.
 struct KeepOptions {
   std::optional<int64_t> save_steps = std::nullopt;  ///< absent: by time; 0: only when asked
-  int64_t total_limit = 2;            ///< beside the best one; 0: all
+  int64_t total_limit = 2;                           ///< beside the best one; 0: all
 };
 
 /// The checkpoints of one run: writes them when due, keeps the last ones and the best, survives

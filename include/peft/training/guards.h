@@ -63,4 +63,8 @@ double lost_updates(const Tensor& before, const Tensor& after, const Tensor& gra
 /// "" or what is odd about an adapter that sits on some layers more than on others.
 std::string uneven_coverage(const NamedTensors& trainable);
 
+/// Reads a saved adapter's tensors back and compares them with what the adapter holds, bit by bit.
+/// Throws IoError that names a tensor.
+void check_read_back(const Adapter& adapter, const std::filesystem::path& folder);
+
 }  // namespace peft

@@ -15,8 +15,8 @@ struct OptimizerOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  /// LoRA+ (Hayou et al. 2024, section 3): matrices B and vectors learn at this many times the rate,
-  /// LoRA on embeddings at a rate of its own (a share of the others'). 0: off.
+  /// LoRA+ (Hayou et al. 2024, section 3): matrices B and vectors learn at this many times the
+  /// rate, LoRA on embeddings at a rate of its own (a share of the others'). 0: off.
   double loraplus_ratio = 0.0;
   double loraplus_embedding_share = 0.0;
 };
