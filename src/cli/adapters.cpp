@@ -51,7 +51,11 @@ Json b_is_zero(const SafetensorsFile& file) {
   return zero;
 }
 
-double scale_of(const Json& config) {
+/// Of a LoRA; other methods have no such number.
+Json scale_of(const Json& config) {
+  if (config.at("peft_type") != "LORA") {
+    return nullptr;
+  }
   const double rank = config.at("r").get<double>();
   return config.at("lora_alpha").get<double>() /
          (config.at("use_rslora").get<bool>() ? std::sqrt(rank) : rank);
@@ -59,7 +63,9 @@ double scale_of(const Json& config) {
 
 Json describe(const std::filesystem::path& directory) {
   const Json config = read_adapter_config(directory);
-  const SafetensorsFile file(directory / "adapter_model.safetensors");
+  const bool hub = std::filesystem::exists(directory / "adapter.safetensors");
+  const SafetensorsFile file(directory /
+                             (hub ? "adapter.safetensors" : "adapter_model.safetensors"));
   int64_t parameters = 0;
   int64_t bytes = 0;
   std::set<std::string> dtypes;
@@ -70,18 +76,18 @@ Json describe(const std::filesystem::path& directory) {
   }
   return {{"path", directory.string()},
           {"peft_type", config.at("peft_type")},
-          {"r", config.at("r")},
-          {"lora_alpha", config.at("lora_alpha")},
+          {"r", config.value("r", Json())},
+          {"lora_alpha", config.value("lora_alpha", Json())},
           {"scale", scale_of(config)},
-          {"use_rslora", config.at("use_rslora")},
-          {"rank_pattern", config.at("rank_pattern")},
-          {"alpha_pattern", config.at("alpha_pattern")},
-          {"target_modules", config.at("target_modules")},
+          {"use_rslora", config.value("use_rslora", Json())},
+          {"rank_pattern", config.value("rank_pattern", Json())},
+          {"alpha_pattern", config.value("alpha_pattern", Json())},
+          {"target_modules", config.value("target_modules", Json())},
           {"tensors", file.tensors().size()},
           {"parameters", parameters},
           {"bytes", bytes},
           {"dtype", join({dtypes.begin(), dtypes.end()}, ", ")},
-          {"base_model_name_or_path", config.at("base_model_name_or_path")},
+          {"base_model_name_or_path", config.value("base_model_name_or_path", Json())},
           {"b_is_zero", b_is_zero(file)}};
 }
 

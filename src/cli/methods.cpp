@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "peft/cli/command.h"
+#include "peft/config/method_sizes.h"
 #include "peft/config/run_config.h"
 #include "peft/io/hf_directory.h"
 #include "peft/util/text.h"
@@ -16,39 +17,27 @@ struct MethodsCommand {
   bool json = false;
 };
 
-/// The linear layers inside the blocks, which all-linear targets. Matrices of embeddings and of the
-/// head stand outside them.
-std::vector<std::vector<int64_t>> linear_shapes(const HfDirectory& model) {
-  std::vector<std::vector<int64_t>> shapes;
-  for (const auto& [name, info] : model.tensors()) {
-    const bool in_block = name.find("layers.") != std::string::npos || name.starts_with("h.") ||
-                          name.find(".h.") != std::string::npos;
-    if (in_block && name.ends_with(".weight") && info.shape.size() == 2) {
-      shapes.push_back(info.shape);
-    }
-  }
-  return shapes;
-}
-
-/// Sizes of a method with a run file's defaults on a model, from the files' headers alone.
-void add_sizes(const Method& method, const HfDirectory& model, Json& entry) {
+/// Sizes of a method with a run file's defaults on a model, from the files' headers alone. A method
+/// that finds nothing to train on this model has none.
+void add_sizes(const Method& method, const ModelSizes& model, int64_t model_bytes, Json& entry) {
   const Json minimal = {
       {"model", "-"}, {"data", "-"}, {"adapter", method.name}, {"training", {{"output_dir", "-"}}}};
   const Json adapter = resolve_config(minimal, {}, "defaults", {}).values.at("adapter");
-  int64_t parameters = 0;
-  for (const std::vector<int64_t>& shape : linear_shapes(model)) {
-    parameters += method.parameters(adapter, shape[0], shape[1]);
+  const MethodSizes sizes = method_sizes(method, adapter, model);
+  if (sizes.trainable == 0) {
+    return;
   }
-  const int64_t bytes = 4 * parameters;  // float32
-  entry["trainable_parameters"] = parameters;
-  entry["share"] =
-      static_cast<double>(parameters) / static_cast<double>(parameters + model.total_elements());
-  entry["adapter_bytes"] = bytes;
+  const bool in_place = method.kind == "selective";
+  const int64_t all = model.parameters + (in_place ? 0 : sizes.trainable);
+  entry["trainable_parameters"] = sizes.trainable;
+  entry["share"] = static_cast<double>(sizes.trainable) / static_cast<double>(all);
+  entry["adapter_bytes"] = 4 * sizes.stored;  // float32
   // Weights as stored; adapter, its gradient and AdamW's two moments. Activations come on top.
-  entry["training_memory_bytes"] = model.total_bytes() + 4 * bytes;
+  entry["training_memory_bytes"] = model_bytes + 16 * sizes.trainable;
 }
 
-Json method_entry(const Method& method, const std::optional<HfDirectory>& model) {
+Json method_entry(const Method& method, const std::optional<ModelSizes>& model,
+                  int64_t model_bytes) {
   Json entry = {{"name", method.name},
                 {"peft_type", method.peft_type},
                 {"kind", method.kind},
@@ -56,45 +45,58 @@ Json method_entry(const Method& method, const std::optional<HfDirectory>& model)
                 {"trainable_parameters", nullptr},
                 {"share", nullptr},
                 {"mergeable", method.mergeable},
+                {"served_by", method.served_by},
                 {"adapter_bytes", nullptr},
                 {"training_memory_bytes", nullptr},
                 {"learning_rate", method.learning_rate}};
   if (model) {
-    add_sizes(method, *model, entry);
+    add_sizes(method, *model, model_bytes, entry);
   }
   return entry;
 }
 
-void print_entry(const Json& entry) {
-  print_text(fmt::format("{:<10} {}; {}, learning rate {}\n", entry["name"].get<std::string>(),
-                         entry["summary"].get<std::string>(),
-                         entry["mergeable"].get<bool>() ? "can be merged" : "cannot be merged",
+/// "PEFT, vLLM; merged: any server" and the like.
+std::string serving(const Json& entry) {
+  const auto programs = entry["served_by"].get<std::vector<std::string>>();
+  const std::string merged = entry["mergeable"].get<bool>() ? "merged: any server" : "never merged";
+  return programs.empty() ? merged : join(programs, ", ") + "; " + merged;
+}
+
+void print_entry(const Json& entry, bool sized) {
+  print_text(fmt::format("{:<14} {}: {}\n{:<14} served by {}; learning rate {}\n",
+                         entry["name"].get<std::string>(), entry["kind"].get<std::string>(),
+                         entry["summary"].get<std::string>(), "", serving(entry),
                          entry["learning_rate"].dump()));
   if (entry["trainable_parameters"].is_number()) {
     print_text(fmt::format(
-        "{:<10} {} trainable parameters ({:.2f} %), adapter {}, at least {} to "
-        "train without activations\n",
+        "{:<14} {} trainable parameters ({:.3g} %), adapter {}, at least {} to train without "
+        "activations\n",
         "", with_commas(entry["trainable_parameters"].get<int64_t>()),
         100.0 * entry["share"].get<double>(), human_bytes(entry["adapter_bytes"].get<int64_t>()),
         human_bytes(entry["training_memory_bytes"].get<int64_t>())));
+  } else if (sized) {
+    print_text(fmt::format("{:<14} nothing to train on this model\n", ""));
   }
 }
 
 int list_methods(const MethodsCommand& options) {
-  std::optional<HfDirectory> model;
+  std::optional<ModelSizes> model;
+  int64_t model_bytes = 0;
   if (!options.model.empty()) {
-    model.emplace(options.model);
+    const HfDirectory directory(options.model);
+    model = model_sizes(directory);
+    model_bytes = directory.total_bytes();
   }
   Json list = Json::array();
   for (const Method& method : methods()) {
-    list.push_back(method_entry(method, model));
+    list.push_back(method_entry(method, model, model_bytes));
   }
   if (options.json) {
     print_json(list);
     return 0;
   }
   for (const Json& entry : list) {
-    print_entry(entry);
+    print_entry(entry, model.has_value());
   }
   return 0;
 }

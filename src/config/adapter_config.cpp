@@ -1,5 +1,6 @@
 #include "peft/config/adapter_config.h"
 
+#include "peft/config/adapter_hub.h"
 #include "peft/config/keys.h"
 #include "peft/config/methods.h"
 #include "peft/config/value_check.h"
@@ -50,6 +51,9 @@ void warn_of_unknown_keys(const Json& saved, const std::vector<Key>& keys,
 }  // namespace
 
 Json complete_adapter_config(const Json& saved, const std::string& where) {
+  if (is_hub_config(saved)) {
+    return complete_adapter_config(from_hub_config(saved, where), where);
+  }
   const Method& method = method_of(saved, where);
   const std::vector<Key>& keys = keys_of(Section::kAdapter, method.peft_type);
   warn_of_unknown_keys(saved, keys, where);

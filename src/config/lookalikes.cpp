@@ -35,7 +35,7 @@ const std::vector<Lookalike>& lookalikes() {
       {"apply_lora_to_mlp",
        "write \"target_modules\": \"all-linear\", or a list with or without the MLP's modules"},
       {"apply_lora_to_output", "the head is never adapted; leave it out"},
-      {"pissa_init", "PiSSA is not available in this version"},
+      {"pissa_init", "write \"init_lora_weights\": \"pissa\""},
       {"dataset_test_split",
        "names a split of a hub's data set; write \"eval\" with a file of held-out rows"},
       {"optimizer.betas", "write \"adam_beta1\" and \"adam_beta2\""},

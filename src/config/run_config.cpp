@@ -93,7 +93,8 @@ class Resolution {
     }
     Json& adapter = result_.values["adapter"];
     if (adapter.contains("lora_alpha") && adapter["lora_alpha"].is_null()) {
-      set("adapter", "lora_alpha", 2 * adapter["r"].get<int64_t>(), "auto: 2 x r");
+      const std::string rank = adapter.contains("init_r") ? "init_r" : "r";
+      set("adapter", "lora_alpha", 2 * adapter[rank].get<int64_t>(), "auto: 2 x " + rank);
     }
     report_contradictions();
   }

@@ -80,6 +80,12 @@ Json type_schema(const Key& key, ValueType type) {
       return map_of(scalar(key, "integer"));
     case kNumberMap:
       return map_of(scalar(key, "number"));
+    case kIntListMap:
+      return map_of(list_of(scalar(key, "integer")));
+    case kFlagMap:
+      return map_of({{"type", "array"}, {"items", {{"type", "boolean"}}}});
+    case kEmptyList:
+      return {{"type", "array"}, {"maxItems", 0}};
     case kColumns:
       return columns_schema(text);
     case kSources: {

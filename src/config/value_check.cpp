@@ -51,6 +51,12 @@ std::string type_text(const Key& key, ValueType type) {
       return "an object of integers" + range_text(key);
     case kNumberMap:
       return "an object of numbers" + range_text(key);
+    case kIntListMap:
+      return "an object of lists of integers" + range_text(key);
+    case kFlagMap:
+      return "an object of lists of true and false";
+    case kEmptyList:
+      return "[]";
     case kColumns:
       return "an object of columns (" + join(column_names(), ", ") + ")";
     case kSources:
@@ -124,6 +130,12 @@ bool is_choice(const Key& key, const Json& value, ValueOrigin origin) {
 
 bool fits(const Key& key, ValueType type, const Json& value, ValueOrigin origin) {
   const auto int_here = [&](const Json& item) { return is_int(key, item); };
+  const auto ints_here = [&](const Json& item) {
+    return item.is_array() && !item.empty() && all_in(item, int_here);
+  };
+  const auto flags_here = [](const Json& item) {
+    return item.is_array() && all_in(item, [](const Json& flag) { return flag.is_boolean(); });
+  };
   const auto number_here = [&](const Json& item) { return is_number(key, item); };
   switch (type) {
     case kBool:
@@ -142,6 +154,12 @@ bool fits(const Key& key, ValueType type, const Json& value, ValueOrigin origin)
       return value.is_object() && all_in(value, int_here);
     case kNumberMap:
       return value.is_object() && all_in(value, number_here);
+    case kIntListMap:
+      return value.is_object() && all_in(value, ints_here);
+    case kFlagMap:
+      return value.is_object() && all_in(value, flags_here);
+    case kEmptyList:
+      return value.is_array() && value.empty();
     case kColumns:
       return is_columns(value);
     case kSources:

@@ -66,7 +66,10 @@ class LlamaAdapter final : public Adapter {
   LlamaAdapter(CausalLM& model, const Json& json, uint64_t seed) : Adapter(model), json_(json) {
     const std::vector<Attention*> all = model.attentions();
     const auto layers = static_cast<int64_t>(all.size());
-    const int64_t adapted = json.at("adapter_layers").get<int64_t>();
+    const int64_t adapted = json.at("adapter_layers").is_null()
+                                ? std::max<int64_t>(1, layers - 2)
+                                : json.at("adapter_layers").get<int64_t>();
+    json_["adapter_layers"] = adapted;
     check<UsageError>(adapted <= layers, "adapter.adapter_layers: expected at most {}, found {}",
                       layers, adapted);
     const std::vector<std::string> paths = attention_paths(model);

@@ -56,6 +56,12 @@ TrainOptions settle_train_options(Json& training, Json& origin, int64_t longest,
       training.at("optim").get<std::string>(), training.at("weight_decay").get<double>(),
       training.at("adam_beta1").get<double>(), training.at("adam_beta2").get<double>(),
       training.at("adam_epsilon").get<double>()};
+  if (training.at("loraplus_lr_ratio").is_number()) {
+    options.optimizer.loraplus_ratio = training.at("loraplus_lr_ratio").get<double>();
+    options.optimizer.loraplus_embedding_share =
+        training.at("loraplus_lr_embedding").get<double>() /
+        training.at("learning_rate").get<double>();
+  }
   options.schedule.type = training.at("lr_scheduler_type").get<std::string>();
   options.schedule.peak = training.at("learning_rate").get<double>();
   options.schedule.floor = training.at("min_lr_ratio").get<double>();

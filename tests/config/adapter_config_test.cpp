@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "config/resolve.h"
+#include "peft/config/methods.h"
 #include "peft/util/log.h"
 
 namespace peft {
@@ -92,22 +93,57 @@ TEST(AdapterConfig, WarnsOfUnknownKeysAndDropsThem) {
 }
 
 TEST(AdapterConfig, RefusesWhatThisVersionLacks) {
-  EXPECT_EQ(saved_refusal({{"peft_type", "IA3"}}),
-            "adapter_config.json: peft_type: \"IA3\" is not among this version's methods: LORA");
+  EXPECT_EQ(saved_refusal({{"peft_type", "BOFT"}}),
+            "adapter_config.json: peft_type: \"BOFT\" is not among this version's methods: " +
+                available_methods());
   EXPECT_EQ(saved_refusal({{"r", 8}}),
             "adapter_config.json: peft_type: expected the name of a method, found nothing");
-  EXPECT_EQ(saved_refusal({{"peft_type", "LORA"}, {"use_dora", true}}),
-            "adapter_config.json: use_dora: expected false, found true; DoRA is not among this "
-            "version's methods");
+  EXPECT_EQ(saved_refusal({{"peft_type", "LORA"}, {"use_qalora", true}}),
+            "adapter_config.json: use_qalora: expected false, found true; QA-LoRA is not available "
+            "in this version");
   EXPECT_EQ(
-      saved_refusal({{"peft_type", "LORA"}, {"init_lora_weights", "pissa"}, {"r", 0}}),
+      saved_refusal({{"peft_type", "LORA"}, {"init_lora_weights", "pissa_niter_4"}, {"r", 0}}),
       "adapter_config.json: r: expected an integer >= 1, found 0\n  init_lora_weights: "
-      "expected true or false or \"gaussian\", found \"pissa\"; starts that change the base or "
-      "need data are not available in this version");
+      "expected true or false or \"gaussian\", \"pissa\", \"olora\", found \"pissa_niter_4\"; "
+      "pissa_niter_k draws numbers that no file records: write \"pissa\"; starts that need data "
+      "are not available in this version");
 }
 
 TEST(AdapterConfig, ReadsStartsThatLeaveTheBaseAlone) {
   EXPECT_EQ(saved_refusal({{"peft_type", "LORA"}, {"init_lora_weights", "eva"}}), "");
+}
+
+TEST(AdapterConfig, OfAdapterHubIsReadAsItsPlacement) {
+  const Json hub = {{"version", "adapters.1.3.0"},
+                    {"name", "tiny"},
+                    {"config",
+                     {{"mh_adapter", true},
+                      {"output_adapter", true},
+                      {"is_parallel", false},
+                      {"original_ln_before", false},
+                      {"reduction_factor", 8},
+                      {"phm_dim", 4},
+                      {"non_linearity", "swish"}}}};
+  const Json complete = complete_adapter_config(hub);
+  EXPECT_EQ(complete["peft_type"], "HOULSBY");
+  EXPECT_EQ(complete["reduction_factor"], 8);
+  EXPECT_EQ(complete["scaling"], 1.0);
+  EXPECT_EQ(complete["name"], "tiny");
+}
+
+TEST(AdapterConfig, OfAdapterHubInAnotherPlacementIsRefused) {
+  const Json hub = {{"version", "adapters.1.3.0"},
+                    {"config", {{"mh_adapter", true}, {"output_adapter", false}}}};
+  EXPECT_EQ(saved_refusal(hub),
+            "adapter_config.json: config: expected the placement of Houlsby, Pfeiffer or parallel "
+            "adapters (mh_adapter, output_adapter, is_parallel, original_ln_before)");
+}
+
+TEST(AdapterConfig, OfEveryMethodIsCompleteAsItIsWritten) {
+  for (const Method& method : methods()) {
+    const Json complete = complete_adapter_config({{"peft_type", method.peft_type}});
+    EXPECT_EQ(complete_adapter_config(complete), complete) << method.name;
+  }
 }
 
 /// A stored adapter of rank 4 in a folder that ends with the test.

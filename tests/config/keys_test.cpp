@@ -112,11 +112,16 @@ TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
                                              "use_rslora",
                                              "rank_pattern",
                                              "alpha_pattern",
+                                             "use_dora",
                                              "init_lora_weights",
+                                             "lora_bias",
                                              "target_modules",
                                              "exclude_modules",
                                              "layers_to_transform",
                                              "layers_pattern",
+                                             "bias",
+                                             "trainable_token_indices",
+                                             "modules_to_save",
                                              "train",
                                              "eval",
                                              "eval_split_ratio",
@@ -146,6 +151,8 @@ TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
                                              "adam_beta2",
                                              "adam_epsilon",
                                              "max_grad_norm",
+                                             "loraplus_lr_ratio",
+                                             "loraplus_lr_embedding",
                                              "seed",
                                              "logging_steps",
                                              "eval_steps",
@@ -171,10 +178,11 @@ TEST(Reference, IsTheCommittedPage) {
 }
 
 TEST(Configs, AreComplete) {
-  for (const char* file : {"lora.json"}) {
+  for (const Method& method : methods()) {
     const ResolvedConfig config =
-        load_config(std::string(PEFT_SOURCE_DIR) + "/configs/" + file, {});
-    EXPECT_EQ(config.values["training"]["output_dir"], "demo/out/lora");
+        load_config(std::string(PEFT_SOURCE_DIR) + "/configs/" + method.name + ".json", {});
+    EXPECT_EQ(config.values["adapter"]["peft_type"], method.peft_type);
+    EXPECT_EQ(config.values["training"]["output_dir"], "demo/out/" + method.name);
   }
 }
 
@@ -188,8 +196,8 @@ TEST(Schema, DescribesKeysWithTypesRangesAndDefaults) {
   EXPECT_EQ(training["required"].dump(), R"(["output_dir"])");
   EXPECT_EQ(training["additionalProperties"], false);
   const Json& adapter = schema["properties"]["adapter"]["anyOf"][0]["properties"];
-  EXPECT_EQ(adapter["peft_type"]["anyOf"][0]["enum"].dump(), R"(["LORA"])");
-  EXPECT_EQ(adapter["use_dora"]["enum"].dump(), "[false,null]");
+  EXPECT_EQ(adapter["peft_type"]["anyOf"][0]["enum"].size(), methods().size());
+  EXPECT_EQ(adapter["use_qalora"]["enum"].dump(), "[false,null]");
 }
 
 }  // namespace

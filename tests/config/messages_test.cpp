@@ -80,26 +80,20 @@ TEST(Messages, SayWhatIsMissing) {
 }
 
 TEST(Messages, RefuseWhatThisVersionLacksByName) {
-  EXPECT_EQ(of(R"("use_dora": true)"),
-            "run.json:2:2: use_dora: expected false, found true; DoRA is not among this version's "
-            "methods");
+  EXPECT_EQ(of(R"("use_bdlora": true)"),
+            "run.json:2:2: use_bdlora: expected null, found true; BD-LoRA is not available in this "
+            "version");
   EXPECT_EQ(of(R"("report_to": ["wandb"])"),
             "run.json:2:2: report_to: expected \"jsonl\", found [\"wandb\"]; the log is "
             "train_log.jsonl");
   EXPECT_EQ(of(R"("load_in_4bit": true)"),
             "run.json:2:2: load_in_4bit: expected false, found true; quantised models are not "
             "available in this version");
-  EXPECT_EQ(of(R"("peft_type": "IA3")"),
-            "run.json:2:2: peft_type: expected \"LORA\", found \"IA3\"; other methods are not "
-            "available in this version");
-  EXPECT_EQ(
-      of(R"("init_lora_weights": "pissa")"),
-      "run.json:2:2: init_lora_weights: expected true or false or \"gaussian\", found "
-      "\"pissa\"; starts that change the base or need data are not available in this version");
-  EXPECT_EQ(
-      of(R"("bias": "all")"),
-      "run.json:2:2: bias: expected \"none\", found \"all\"; training the base's biases is not "
-      "available in this version");
+  EXPECT_NE(of(R"("peft_type": "BOFT")").find("found \"BOFT\"; other methods are not available"),
+            std::string::npos);
+  EXPECT_EQ(of(R"("ensure_weight_tying": true)"),
+            "run.json:2:2: ensure_weight_tying: expected false, found true; adapting both sides of "
+            "a tied embedding is not available in this version");
 }
 
 TEST(Messages, RefuseLookAlikesWithTheConversion) {

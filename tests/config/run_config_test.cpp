@@ -119,7 +119,7 @@ TEST(RunConfig, TakesMinusOneAndNullAsNotGiven) {
 }
 
 TEST(RunConfig, AcceptsAKeyOfAMissingAbilityThatAsksForNothing) {
-  EXPECT_EQ(refusal(flat(R"("quantization": null, "report_to": ["jsonl"], "use_dora": false,
+  EXPECT_EQ(refusal(flat(R"("quantization": null, "report_to": ["jsonl"], "use_qalora": false,
                             "gradient_checkpointing": "auto", "save_steps": 0,
                             "megatron_core": "x", "fan_in_fan_out": true)")),
             "");

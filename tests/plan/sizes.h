@@ -4,7 +4,7 @@
 #include <string>
 
 #include "peft/config/run_config.h"
-#include "peft/plan/model_sizes.h"
+#include "peft/config/model_sizes.h"
 
 namespace peft {
 

@@ -24,10 +24,13 @@ enum class ValueType {
   kString,
   kIntList,
   kStringList,
-  kIntMap,     ///< object of integers
-  kNumberMap,  ///< object of numbers
-  kColumns,    ///< {our column: the file's}, and under "roles" {the file's word: role}
-  kSources     ///< data files: a path, {path, weight, limit}, or a list of these
+  kIntMap,      ///< object of integers
+  kNumberMap,   ///< object of numbers
+  kIntListMap,  ///< object of lists of integers
+  kFlagMap,     ///< object of lists of booleans
+  kEmptyList,   ///< []
+  kColumns,     ///< {our column: the file's}, and under "roles" {the file's word: role}
+  kSources      ///< data files: a path, {path, weight, limit}, or a list of these
 };
 
 /// How a key is treated.

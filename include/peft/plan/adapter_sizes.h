@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "peft/plan/model_sizes.h"
+#include "peft/config/model_sizes.h"
 
 namespace peft {
 

@@ -1,4 +1,4 @@
-#include "peft/plan/model_sizes.h"
+#include "peft/config/model_sizes.h"
 
 #include <algorithm>
 #include <optional>
@@ -113,6 +113,7 @@ ModelSizes model_sizes(const HfDirectory& directory) {
       continue;
     }
     sizes.parameters += info.elements();
+    sizes.elements[name] = info.elements();
     sizes.stored[info.dtype] += info.elements();
     sizes.head_norms = sizes.head_norms || name.ends_with(".self_attn.q_norm.weight");
     sizes.layer_norms = sizes.layer_norms || name.ends_with(".ln_1.bias");
@@ -128,6 +129,9 @@ ModelSizes model_sizes(const HfDirectory& directory) {
   check<ModelError>(sizes.layers > 0 && sizes.hidden > 0,
                     "{}: no layers and embedding of a known model are among its {} tensors",
                     directory.path().string(), directory.tensors().size());
+  for (PlannedLinear& linear : sizes.linears) {
+    linear.has_bias = sizes.elements.count(linear.path + ".bias") > 0;
+  }
   std::stable_sort(sizes.linears.begin(), sizes.linears.end(),
                    [](const PlannedLinear& a, const PlannedLinear& b) {
                      return std::pair(a.layer, a.place) < std::pair(b.layer, b.place);

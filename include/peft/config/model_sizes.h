@@ -29,6 +29,7 @@ struct PlannedLinear {
   int64_t layer = 0;
   int64_t in = 0;
   int64_t out = 0;
+  bool has_bias = false;
 };
 
 /// What a model folder says about sizes, from config.json and the headers of its weights alone.
@@ -38,12 +39,13 @@ struct ModelSizes {
   int64_t vocabulary = 0;
   int64_t layers = 0;
   int64_t heads = 0;
-  int64_t positions = 0;               ///< 0: config.json does not say
-  bool layer_norms = false;            ///< LayerNorm instead of RMSNorm
-  bool head_norms = false;             ///< norms on the heads of query and key
-  std::vector<PlannedLinear> linears;  ///< of the blocks, in the files' order by layer
-  int64_t parameters = 0;              ///< a tied head is counted once
-  std::map<Dtype, int64_t> stored;     ///< parameters by the files' dtype
+  int64_t positions = 0;                    ///< 0: config.json does not say
+  bool layer_norms = false;                 ///< LayerNorm instead of RMSNorm
+  bool head_norms = false;                  ///< norms on the heads of query and key
+  std::vector<PlannedLinear> linears;       ///< of the blocks, in the files' order by layer
+  int64_t parameters = 0;                   ///< a tied head is counted once
+  std::map<std::string, int64_t> elements;  ///< of every tensor, by its full name
+  std::map<Dtype, int64_t> stored;          ///< parameters by the files' dtype
 
   /// Width of a block's projection, the same in every layer; 0 without one.
   int64_t width(Place place) const;
