@@ -62,11 +62,12 @@ void Adapter::resume() {
   is_active_ = true;
 }
 
-void Adapter::borrow(const std::string& name) {
+void Adapter::borrow(const std::string& name, bool keep_tie) {
   if (has_borrowed(name)) {
     return;
   }
-  if (name == "lm_head.weight" && model_.is_tied()) {
+  const bool shared = name == "lm_head.weight" || name == embedding_path(model_) + ".weight";
+  if (shared && !keep_tie && model_.is_tied()) {
     const Tensor shared = model_.head().weight();
     const Tensor own = shared.detach().clone();
     hold({[this, own] { model_.head().tie(own); }, [this, shared] { model_.head().tie(shared); }});
@@ -184,8 +185,7 @@ Tensor Adapter::merged(const std::string& name, const Tensor& value) const {
 }
 
 bool Adapter::merge_unties() const {
-  return was_tied_ && (merge_changes("lm_head.weight") ||
-                       merge_changes(embedding_path(model_) + ".weight"));
+  return was_tied_ && (!model_.is_tied() || linears_.count("lm_head") > 0 || !embeddings_.empty());
 }
 
 Json Adapter::file_config(const std::string& base) const {

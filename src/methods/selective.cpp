@@ -95,7 +95,7 @@ class FullTuning final : public SelectiveAdapter {
       const std::string& name = parameter.key();
       const bool shared = name == "lm_head.weight" && model.is_tied();
       if (!shared && selection.takes(name.substr(0, name.rfind('.')), /*is_default=*/true)) {
-        borrow(name);
+        borrow(name, /*keep_tie=*/true);
         ++taken;
       }
     }

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "config/resolve.h"
+#include "peft/config/methods.h"
 #include "peft/config/names.h"
 #include "peft/config/schema.h"
 #include "peft/util/text.h"
