@@ -33,7 +33,7 @@ CheckpointFolder checkpoint_at(const fs::path& folder) {
 }  // namespace
 
 const std::vector<std::string>& run_logs() {
-  static const std::vector<std::string> names = {"train_log.jsonl", "steps.jsonl"};
+  static const std::vector<std::string> names = {"train_log.jsonl", "train_log.csv", "steps.jsonl"};
   return names;
 }
 

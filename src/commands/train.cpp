@@ -13,6 +13,10 @@
 #include "peft/commands/run_directory.h"
 #include "peft/commands/run_identity.h"
 #include "peft/methods/registry.h"
+#include "peft/plan/machine_memory.h"
+#include "peft/plan/run_plan.h"
+#include "peft/report/log_mirror.h"
+#include "peft/report/run_page.h"
 #include "peft/training/guards.h"
 #include "peft/training/run_log.h"
 #include "peft/training/step_log.h"
@@ -135,6 +139,17 @@ SamplerOptions sampler_options(const Json& config, const TrainOptions& options) 
   return sampler;
 }
 
+/// Plans the run against the memory that this process has and may still get; settles the batch.
+RunPlan plan_of(RunConfig& run, const OpenModel& open, const RunData& data) {
+  const bool on_gpu = open.device.is_cuda();
+  const int64_t available = on_gpu ? gpu_memory() : available_memory() + peak_resident_bytes();
+  RunPlan plan = plan_run(run.values, run.origin,
+                          {open.directory, data.train, data.held_out, on_gpu, available});
+  plan.fits() ? log_info("memory: {}", plan_line(plan))
+              : log_warning("memory: {}", plan_line(plan));
+  return plan;
+}
+
 int64_t longest_of(const std::vector<Example>& examples) {
   size_t longest = 0;
   for (const Example& example : examples) {
@@ -203,6 +218,7 @@ void run_train(const Json& request) {
   if (const std::string odd = uneven_coverage(adapter->trainable()); !odd.empty()) {
     log_warning("adapter.target_modules: {}", odd);
   }
+  const RunPlan planned = plan_of(run, open, data);
   TrainOptions options =
       settle_train_options(run.values["training"], run.origin, longest_of(data.train.examples),
                            static_cast<int64_t>(data.train.examples.size()));
@@ -228,19 +244,26 @@ void run_train(const Json& request) {
     return;
   }
 
+  const bool goes_on = start && phase == RunPhase::kUnfinished;
   directory.begin(request.at("config"), run.values, run.origin, start);
   RunLog log(directory.path() / "train_log.jsonl");
+  LogMirror mirror(directory.path(), run.values.at("training").at("report_to"), goes_on);
+  RunPage page(directory.path());
   RunLog exact_log(directory.path() / "steps.jsonl");
   const bool bar = request.at("progress").get<bool>() && request.at("terminal").get<bool>();
   Progress progress(plan.total_steps(), options.logging_steps, bar);
   const TrainCallbacks callbacks{
       [&](const StepRecord& record) {
         log.write(step_json(record));
+        mirror.write(step_json(record));
         exact_log.write(exact_step_json(record));
         progress.step(record);
       },
       [&](int64_t step, const Evaluation& evaluation) {
         log.write(evaluation_json(step, evaluation));
+        mirror.write(evaluation_json(step, evaluation));
+        page.refresh(
+            {{"data", data.report}, {"plan", plan_json(planned)}, {"warnings", warnings()}});
         progress.line(fmt::format(
             "step {}  held-out loss {:.4f}  perplexity {:.3f}  token accuracy {:.3f}", step,
             evaluation.loss(), evaluation.perplexity(), evaluation.token_accuracy()));
@@ -252,27 +275,30 @@ void run_train(const Json& request) {
 
   save_adapter(*adapter, directory.path(), base);
   check_read_back(*adapter, directory.path());
-  directory.finish(
-      {{"version", request.at("version")},
-       {"device", device_description(open.device)},
-       {"libtorch", TORCH_VERSION},
-       {"threads", at::get_num_threads()},
-       {"dtype", c10::toString(model.head().weight().scalar_type())},
-       {"steps", summary.steps},
-       {"skipped_steps", summary.skipped_steps},
-       {"tokens", summary.tokens},
-       {"scored_tokens", summary.scored_tokens},
-       {"seconds", summary.seconds},
-       {"tokens_per_second", static_cast<double>(summary.tokens) / summary.seconds},
-       {"peak_memory_bytes", peak_resident_bytes()},
-       {"trainable_parameters", parameters.trainable},
-       {"total_parameters", parameters.total},
-       {"data", data.report},
-       {"best_checkpoint", summary.selection.best
-                               ? Json(fmt::format("checkpoint-{}", summary.selection.best_step))
-                               : Json()},
-       {"hashes", identity.hashes},
-       {"warnings", warnings()}});
+  const Json report = {
+      {"version", request.at("version")},
+      {"device", device_description(open.device)},
+      {"libtorch", TORCH_VERSION},
+      {"threads", at::get_num_threads()},
+      {"dtype", c10::toString(model.head().weight().scalar_type())},
+      {"steps", summary.steps},
+      {"skipped_steps", summary.skipped_steps},
+      {"tokens", summary.tokens},
+      {"scored_tokens", summary.scored_tokens},
+      {"seconds", summary.seconds},
+      {"tokens_per_second", static_cast<double>(summary.tokens) / summary.seconds},
+      {"peak_memory_bytes", peak_resident_bytes()},
+      {"trainable_parameters", parameters.trainable},
+      {"total_parameters", parameters.total},
+      {"data", data.report},
+      {"best_checkpoint", summary.selection.best
+                              ? Json(fmt::format("checkpoint-{}", summary.selection.best_step))
+                              : Json()},
+      {"hashes", identity.hashes},
+      {"plan", plan_json(planned)},
+      {"warnings", warnings()}};
+  page.finish(report);
+  directory.finish(report);
   progress.line(fmt::format("{} steps, {} tokens in {}; the adapter is in {}", summary.steps,
                             with_commas(summary.tokens), human_seconds(summary.seconds),
                             directory.path().string()));

@@ -64,7 +64,6 @@ Json columns_schema(const Json& text) {
 }
 
 Json type_schema(const Key& key, ValueType type) {
-  const Json text = {{"type", "string"}, {"minLength", 1}};
   switch (type) {
     case kBool:
       return {{"type", "boolean"}};
@@ -75,7 +74,7 @@ Json type_schema(const Key& key, ValueType type) {
     case kIntList:
       return list_of(scalar(key, "integer"));
     case kStringList:
-      return list_of(text);
+      return list_of(text_schema(key));
     case kIntMap:
       return map_of(scalar(key, "integer"));
     case kNumberMap:
@@ -87,7 +86,7 @@ Json type_schema(const Key& key, ValueType type) {
     case kEmptyList:
       return {{"type", "array"}, {"maxItems", 0}};
     case kColumns:
-      return columns_schema(text);
+      return columns_schema({{"type", "string"}, {"minLength", 1}});
     case kSources: {
       Json schema = source_schema();
       schema["anyOf"].push_back(list_of(source_schema()));

@@ -46,7 +46,7 @@ std::string type_text(const Key& key, ValueType type) {
     case kIntList:
       return "a list of integers" + range_text(key);
     case kStringList:
-      return "a list of strings";
+      return "a list of " + (key.choices.empty() ? "strings" : quoted(key.choices));
     case kIntMap:
       return "an object of integers" + range_text(key);
     case kNumberMap:
@@ -136,6 +136,7 @@ bool fits(const Key& key, ValueType type, const Json& value, ValueOrigin origin)
   const auto flags_here = [](const Json& item) {
     return item.is_array() && all_in(item, [](const Json& flag) { return flag.is_boolean(); });
   };
+  const auto choice_here = [&](const Json& item) { return is_choice(key, item, origin); };
   const auto number_here = [&](const Json& item) { return is_number(key, item); };
   switch (type) {
     case kBool:
@@ -149,7 +150,7 @@ bool fits(const Key& key, ValueType type, const Json& value, ValueOrigin origin)
     case kIntList:
       return value.is_array() && !value.empty() && all_in(value, int_here);
     case kStringList:
-      return value.is_array() && !value.empty() && all_in(value, is_text);
+      return value.is_array() && !value.empty() && all_in(value, choice_here);
     case kIntMap:
       return value.is_object() && all_in(value, int_here);
     case kNumberMap:

@@ -156,6 +156,19 @@ Json example_json(const Example& example, const Tokenizer& tokenizer, const Show
           {"pieces", std::move(pieces)}};
 }
 
+Json sample_json(const Dataset& dataset, const Tokenizer& tokenizer, size_t count) {
+  Json sample = Json::array();
+  if (!tokenizer.reads_text()) {
+    return sample;
+  }
+  for (size_t i = 0; i < std::min(count, dataset.examples.size()); ++i) {
+    sample.push_back(example_json(dataset.examples[i], tokenizer, {.files = dataset.files}));
+    sample.back().erase("ids");
+    sample.back().erase("labels");
+  }
+  return sample;
+}
+
 Json report_json(const DataReport& report) {
   return {{"format", report.format},
           {"decision", report.decision},

@@ -79,7 +79,8 @@ std::string report_table(const Json& data) {
       {"duplicates", "duplicates"}};
   const Json& train = fact(data, "train");
   const Json& eval = fact(data, "eval");
-  std::string text = "<div class=\"scroll\"><table><tr><th></th><th class=\"number\">train</th>";
+  std::string text =
+      "<div class=\"scroll narrow\"><table><tr><th></th><th class=\"number\">train</th>";
   text += eval.is_object() ? "<th class=\"number\">eval</th></tr>" : "</tr>";
   for (const auto& [key, name] : kRows) {
     text +=
@@ -159,7 +160,7 @@ std::string evaluations_section(const Json& log) {
   return section("Evaluations",
                  rows.empty()
                      ? ""
-                     : "<div class=\"scroll\"><table><tr><th class=\"number\">step</th><th "
+                     : "<div class=\"scroll narrow\"><table><tr><th class=\"number\">step</th><th "
                        "class=\"number\">loss</th><th class=\"number\">perplexity</th><th "
                        "class=\"number\">token accuracy</th></tr>\n" +
                            rows + "</table></div>\n");

@@ -19,18 +19,19 @@ p { margin: .3rem 0; } .soft, figcaption, th { color: var(--soft); }
 .tile b { display: block; font-size: 1.2rem; font-weight: 600; } .tile span { color: var(--soft); font-size: .85rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: .8rem; }
 svg { display: block; width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 13px; }
-.grid { stroke: var(--line); stroke-width: 1; } path { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.grid { stroke: var(--line); stroke-width: 1; } path { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
 path.series-0 { stroke: var(--first); } path.series-1 { stroke: var(--second); } path.series-2 { stroke: var(--third); } path.series-3 { stroke: var(--fourth); }
 circle.series-0 { fill: var(--first); } circle.series-1 { fill: var(--second); } circle.series-2 { fill: var(--third); } circle.series-3 { fill: var(--fourth); }
 .legend span { margin-right: 1rem; } .legend span::before { content: "\2014\00a0"; font-weight: 700; }
 span.series-0::before { color: var(--first); } span.series-1::before { color: var(--second); } span.series-2::before { color: var(--third); } span.series-3::before { color: var(--fourth); }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+.scroll { overflow-x: auto; } .narrow { max-width: 36rem; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 400; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 .bar { height: .55rem; background: var(--first); border-radius: .2rem; min-width: 1px; } td.wide { width: 45%; }
 pre { margin: .2rem 0 0; white-space: pre-wrap; font: 13px/1.55 ui-monospace, "SFMono-Regular", Menlo, Consolas, monospace; color: var(--soft); }
-pre mark { background: var(--trained); color: var(--trained-ink); border-radius: .15rem; text-decoration: underline; text-decoration-thickness: 1px; text-underline-offset: 3px; }
+mark { background: var(--trained); color: var(--trained-ink); border-radius: .15rem; text-decoration: underline; text-decoration-thickness: 1px; text-underline-offset: 3px; }
 .card + .card { margin-top: .6rem; } .warning { color: var(--warn); } details summary { cursor: pointer; } code { font-size: .92em; }
+@media (max-width: 40rem) { svg text { font-size: 18px; } }
 @media print { body { max-width: none; } .card, figure { break-inside: avoid; } }
 )css";
 

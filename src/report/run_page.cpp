@@ -4,11 +4,13 @@
 #include "page_style.h"
 #include "peft/report/html.h"
 #include "peft/util/durable_file.h"
+#include "peft/util/log.h"
 #include "peft/util/text.h"
 
 namespace peft {
 namespace {
 
+constexpr std::chrono::minutes kBetweenPages(1);
 constexpr size_t kLargestLog = size_t{1} << 30;
 
 /// Complete lines of the log; one that is being written is left out.
@@ -98,6 +100,22 @@ std::string run_page(const Json& resolved, const Json& log, const Json& facts) {
           memory_section(fact(facts, "plan"), fact(facts, "peak_memory_bytes")) +
           config_section(resolved);
   return page + "</body>\n</html>\n";
+}
+
+void RunPage::refresh(const Json& facts) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!written_ || now - *written_ > kBetweenPages) {
+    written_ = now;
+    finish(facts);
+  }
+}
+
+void RunPage::finish(const Json& facts) {
+  try {
+    write_run_page(folder_, facts);
+  } catch (const IoError& problem) {
+    log_warning("{}; the page is left out", problem.what());
+  }
 }
 
 void write_run_page(const std::filesystem::path& folder, const Json& facts) {

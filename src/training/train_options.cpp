@@ -1,12 +1,9 @@
 #include "peft/training/train_options.h"
 
-#include <algorithm>
+#include "peft/plan/batch_settings.h"
 
 namespace peft {
 namespace {
-
-constexpr int64_t kBatchTokens = 4096;  // an automatic micro-batch holds at most so many
-constexpr int64_t kRowsPerStep = 16;    // an automatic accumulation reaches at least so many rows
 
 /// A value that may still be "auto" or null.
 std::optional<int64_t> settled(const Json& training, const char* key) {
@@ -17,37 +14,13 @@ std::optional<int64_t> settled(const Json& training, const char* key) {
   return found->get<int64_t>();
 }
 
-void settle(Json& training, Json& origin, const char* key, int64_t value, std::string reason) {
-  training[key] = value;
-  origin[std::string("training.") + key] = "auto: " + std::move(reason);
-}
-
 }  // namespace
 
 TrainOptions settle_train_options(Json& training, Json& origin, int64_t longest, int64_t examples) {
   TrainOptions options;
-  const auto batch = settled(training, "per_device_train_batch_size");
-  options.batch_size =
-      batch.value_or(std::clamp(kBatchTokens / std::max<int64_t>(longest, 1), int64_t{1},
-                                std::min<int64_t>(8, std::max<int64_t>(examples, 1))));
-  if (!batch) {
-    settle(training, origin, "per_device_train_batch_size", options.batch_size,
-           fmt::format("rows of up to {} tokens, at most {} tokens", longest, kBatchTokens));
-  }
-  const auto accumulation = settled(training, "gradient_accumulation_steps");
-  const auto global = settled(training, "global_batch_size");
-  check<UsageError>(!global || *global % options.batch_size == 0,
-                    "training.global_batch_size: {} is no multiple of "
-                    "per_device_train_batch_size {}",
-                    global.value_or(0), options.batch_size);
-  options.accumulation =
-      accumulation.value_or(global ? *global / options.batch_size
-                                   : (kRowsPerStep + options.batch_size - 1) / options.batch_size);
-  if (!accumulation) {
-    settle(training, origin, "gradient_accumulation_steps", options.accumulation,
-           global ? fmt::format("global_batch_size {}", *global)
-                  : fmt::format("at least {} rows a step", kRowsPerStep));
-  }
+  const BatchSettings batch = settle_batch(training, origin, longest, examples);
+  options.batch_size = batch.batch_size;
+  options.accumulation = batch.accumulation;
   if (training.at("num_train_epochs").is_number()) {
     options.epochs = training.at("num_train_epochs").get<double>();
   }

@@ -83,9 +83,10 @@ TEST(Messages, RefuseWhatThisVersionLacksByName) {
   EXPECT_EQ(of(R"("use_bdlora": true)"),
             "run.json:2:2: use_bdlora: expected null, found true; BD-LoRA is not available in this "
             "version");
-  EXPECT_EQ(of(R"("report_to": ["wandb"])"),
-            "run.json:2:2: report_to: expected \"jsonl\", found [\"wandb\"]; the log is "
-            "train_log.jsonl");
+  EXPECT_EQ(
+      of(R"("report_to": ["wandb"])"),
+      "run.json:2:2: report_to: expected a list of \"jsonl\", \"csv\", \"tensorboard\", found "
+      "[\"wandb\"]; other programs read these files");
   EXPECT_EQ(of(R"("load_in_4bit": true)"),
             "run.json:2:2: load_in_4bit: expected false, found true; quantised models are not "
             "available in this version");

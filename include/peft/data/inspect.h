@@ -26,6 +26,10 @@ std::string show_report(const DataReport& report);
 /// The same as JSON: ids, labels, and the spans with their text and whether they are trained.
 Json example_json(const Example& example, const Tokenizer& tokenizer, const ShowOptions& options);
 
+/// The first examples of a data set, as example_json without ids and labels: for a run's report.
+/// None when the tokenizer reads no text.
+Json sample_json(const Dataset& dataset, const Tokenizer& tokenizer, size_t count);
+
 /// Every field of a report under its own name.
 Json report_json(const DataReport& report);
 
