@@ -105,6 +105,8 @@ class OftAdapter final : public Adapter {
     const TargetConfig config = TargetConfig::from(json);
     const std::vector<NamedLinear> targets = find_targets(model, config);
     json_["target_modules"] = saved_target_modules(config.target_modules, targets);
+    // PEFT asks which version of the series a file means, and fails on null.
+    json_["peft_version"] = "0.21.2";
     const Rotation rotation{json.at("use_cayley_neumann").get<bool>(),
                             json.at("num_cayley_neumann_terms").get<int64_t>()};
     for (const NamedLinear& target : targets) {
