@@ -91,7 +91,7 @@ ParameterCount count_parameters(const CausalLM& model, const Adapter& adapter) {
   return result;
 }
 
-Json step_json(const StepRecord& record) {
+Json step_json(const StepRecord& record, const Adapter& adapter) {
   Json line = {{"step", record.step},
                {"epoch", record.epoch},
                {"loss", record.scored_tokens > 0 ? json_number(record.loss) : Json()},
@@ -103,6 +103,9 @@ Json step_json(const StepRecord& record) {
                {"peak_memory_bytes", record.peak_memory_bytes}};
   if (record.has_penalty) {
     line["penalty"] = json_number(record.penalty);
+  }
+  for (const auto& [name, value] : adapter.figures()) {
+    line[name] = json_number(value);
   }
   return line;
 }
@@ -219,6 +222,7 @@ void run_train(const Json& request) {
     log_warning("adapter.target_modules: {}", odd);
   }
   const RunPlan planned = plan_of(run, open, data);
+  model.checkpoint_activations(planned.shape.checkpointing);
   TrainOptions options =
       settle_train_options(run.values["training"], run.origin, longest_of(data.train.examples),
                            static_cast<int64_t>(data.train.examples.size()));
@@ -254,8 +258,9 @@ void run_train(const Json& request) {
   Progress progress(plan.total_steps(), options.logging_steps, bar);
   const TrainCallbacks callbacks{
       [&](const StepRecord& record) {
-        log.write(step_json(record));
-        mirror.write(step_json(record));
+        const Json line = step_json(record, *adapter);
+        log.write(line);
+        mirror.write(line);
         exact_log.write(exact_step_json(record));
         progress.step(record);
       },

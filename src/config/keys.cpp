@@ -287,6 +287,13 @@ const std::vector<Key>& optimizer_keys() {
        .least = 0.0,
        .aliases = {{"clip_grad_norm"}},
        .summary = "gradients are scaled down to this norm; 0: never"},
+      {.name = "gradient_checkpointing",
+       .types = {kBool, kString},
+       .fallback = "auto",
+       .choices = {"auto"},
+       .aliases = {{"grad_checkpoint"}, {"enable_activation_checkpointing"}},
+       .summary = "keep only the blocks' inputs and compute the blocks again in the backward; auto: "
+                  "when memory does not suffice otherwise"},
       {.name = "loraplus_lr_ratio",
        .types = {kNumber},
        .fallback = nullptr,
@@ -400,9 +407,6 @@ Key unavailable(std::string name, Json fallback, std::vector<Json> neutral, std:
 
 std::vector<Key> unavailable_training_keys() {
   return {
-      unavailable("gradient_checkpointing", false, {false, "auto"},
-                  "gradient checkpointing is not available in this version",
-                  {{"grad_checkpoint"}, {"enable_activation_checkpointing"}}),
       unavailable("neftune_noise_alpha", nullptr, {0}, "NEFTune is not available in this version"),
       unavailable("label_smoothing_factor", 0.0, {0, 0.0},
                   "label smoothing is not available in this version"),

@@ -66,8 +66,8 @@ void Adapter::borrow(const std::string& name, bool keep_tie) {
   if (has_borrowed(name)) {
     return;
   }
-  const bool shared = name == "lm_head.weight" || name == embedding_path(model_) + ".weight";
-  if (shared && !keep_tie && model_.is_tied()) {
+  const bool has_twin = name == "lm_head.weight" || name == embedding_path(model_) + ".weight";
+  if (has_twin && !keep_tie && model_.is_tied()) {
     const Tensor shared = model_.head().weight();
     const Tensor own = shared.detach().clone();
     hold({[this, own] { model_.head().tie(own); }, [this, shared] { model_.head().tie(shared); }});

@@ -166,6 +166,29 @@ SamplerOptions sampler_options(const Json& config, const BatchSettings& batch) {
   return options;
 }
 
+namespace {
+
+/// "auto" about gradient checkpointing: only when the run does not fit without it.
+void settle_checkpointing(Json& training, Json& origin, RunPlan& plan) {
+  Json& choice = training["gradient_checkpointing"];
+  if (choice.is_boolean()) {
+    return;
+  }
+  choice = false;
+  RunShape less = plan.shape;
+  less.checkpointing = true;
+  const MemoryPlan memory = plan_memory(plan.model, plan.adapter, less);
+  if (!plan.fits() && memory.total() < plan.memory.total()) {
+    choice = true;
+    plan.shape = less;
+    plan.memory = memory;
+  }
+  origin["training.gradient_checkpointing"] =
+      choice == true ? "auto: memory does not suffice without it" : "auto: not needed";
+}
+
+}  // namespace
+
 RunPlan plan_run(Json& config, Json& origin, const PlanInput& input) {
   RunPlan plan;
   plan.model = model_sizes(input.directory);
@@ -184,6 +207,7 @@ RunPlan plan_run(Json& config, Json& origin, const PlanInput& input) {
       static_cast<int64_t>(input.train.examples.size()), fits);
   count_steps(config, input, plan);
   plan.memory = plan_memory(plan.model, plan.adapter, plan.shape);
+  settle_checkpointing(config.at("training"), origin, plan);
   plan.disk_bytes = plan.memory.adapter + plan.steps * kLogBytesPerStep + kReportBytes;
   if (!plan.fits()) {
     plan.remedies = remedies_of(config, input, plan);

@@ -31,6 +31,7 @@ bool changes_no_number(const std::string& path) {
                                               "training.save_steps",
                                               "training.save_total_limit",
                                               "training.resume_from_checkpoint",
+                                              "training.gradient_checkpointing",
                                               "training.report_to"};
   return names.count(path) > 0;
 }
