@@ -32,8 +32,8 @@ TEST(CommandLine, HelpsWithEveryCommand) {
 TEST(CommandLine, RefusesWhatItDoesNotKnowInOneLine) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"",
-       "expected a command: train, plan, eval, generate, logits, tokenize, data, methods, config, "
-       "adapters, import"},
+       "expected a command: train, plan, eval, merge, generate, logits, tokenize, data, methods, "
+       "config, adapters, checkpoint, import"},
       {"trian", "unknown command \"trian\"; did you mean \"train\"?"},
       {"config shwo", "config: unknown command \"shwo\"; did you mean \"show\"?"},
       {"data", "data: expected a command: show"},

@@ -156,6 +156,7 @@ TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
                                              "loraplus_lr_embedding",
                                              "seed",
                                              "logging_steps",
+                                             "report_to",
                                              "eval_steps",
                                              "save_steps",
                                              "save_total_limit",

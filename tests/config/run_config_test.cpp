@@ -21,8 +21,9 @@ TEST(RunConfig, FillsEveryKeyWithItsDefault) {
             R"("global_batch_size":null,"learning_rate":0.0001,"lr_scheduler_type":"cosine",)"
             R"("warmup_ratio":0.03,"warmup_steps":null,"min_lr_ratio":0.0,"optim":"adamw",)"
             R"("weight_decay":0.0,"adam_beta1":0.9,"adam_beta2":0.999,"adam_epsilon":1e-08,)"
-            R"("max_grad_norm":1.0,"seed":42,"logging_steps":1,"eval_steps":null,)"
-            R"("save_steps":"auto","save_total_limit":2,"resume_from_checkpoint":"auto",)"
+            R"("max_grad_norm":1.0,"seed":42,"logging_steps":1,)"
+            R"("report_to":["jsonl","csv","tensorboard"],"eval_steps":null,"save_steps":"auto",)"
+            R"("save_total_limit":2,"resume_from_checkpoint":"auto",)"
             R"("metric_for_best_model":"eval_loss","early_stopping_patience":null,)"
             R"("loss_spike_policy":"warn"})");
 }
