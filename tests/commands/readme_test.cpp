@@ -16,7 +16,8 @@ std::string readme() {
 
 TEST(Readme, HasARowForEveryMethod) {
   for (const Method& method : methods()) {
-    EXPECT_NE(readme().find(fmt::format("| `{}` | `{}` |", method.name, method.peft_type)),
+    EXPECT_NE(readme().find(fmt::format("| [`{}`](docs/methods/{}.md) | `{}` |", method.name,
+                                          method.name, method.peft_type)),
               std::string::npos)
         << method.name;
   }

@@ -152,6 +152,7 @@ TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
                                              "adam_beta2",
                                              "adam_epsilon",
                                              "max_grad_norm",
+                                             "gradient_checkpointing",
                                              "loraplus_lr_ratio",
                                              "loraplus_lr_embedding",
                                              "seed",

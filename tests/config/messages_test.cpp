@@ -1,6 +1,8 @@
 // The text of every refusal of a run file.
 #include <gtest/gtest.h>
 
+#include "peft/config/methods.h"
+
 #include "config/resolve.h"
 
 namespace peft {
@@ -90,7 +92,7 @@ TEST(Messages, RefuseWhatThisVersionLacksByName) {
   EXPECT_EQ(of(R"("load_in_4bit": true)"),
             "run.json:2:2: load_in_4bit: expected false, found true; quantised models are not "
             "available in this version");
-  EXPECT_NE(of(R"("peft_type": "BOFT")").find("found \"BOFT\"; other methods are not available"),
+  EXPECT_NE(of(R"("peft_type": "BOFT")").find("found \"BOFT\"; did you mean \"OFT\"?"),
             std::string::npos);
   EXPECT_EQ(of(R"("ensure_weight_tying": true)"),
             "run.json:2:2: ensure_weight_tying: expected false, found true; adapting both sides of "
@@ -139,8 +141,8 @@ TEST(Messages, RefuseBothKeysOfAnExclusivePair) {
 TEST(Messages, RefuseSectionsOfAnotherForm) {
   EXPECT_EQ(of(R"("training": "x")"), "run.json:2:2: training: expected an object, found \"x\"");
   EXPECT_EQ(of(R"("adapter": "loar")"),
-            "run.json:2:2: adapter: expected a method (LORA) or an adapter folder, found \"loar\"; "
-            "did you mean \"lora\"?");
+            "run.json:2:2: adapter: expected a method (" + available_methods() +
+                ") or an adapter folder, found \"loar\"; did you mean \"lora\"?");
 }
 
 TEST(Messages, RefuseAdapterKeysThatContradictEachOther) {

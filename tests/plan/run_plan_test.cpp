@@ -70,8 +70,9 @@ TEST_F(RunPlanTest, HalvesAnAutomaticBatchUntilItFits) {
 }
 
 TEST_F(RunPlanTest, NamesTheChangeThatMakesARunFit) {
-  const int64_t four = plan({{"per_device_train_batch_size", 4}}).memory.total();
-  const RunPlan run = plan({{"per_device_train_batch_size", 4}}, four - 1000);
+  const Json settings = {{"per_device_train_batch_size", 4}, {"gradient_checkpointing", false}};
+  const int64_t four = plan(settings).memory.total();
+  const RunPlan run = plan(settings, four - 1000);
   EXPECT_FALSE(run.fits());
   ASSERT_FALSE(run.remedies.empty());
   EXPECT_EQ(run.remedies[0].key, "training.per_device_train_batch_size");
