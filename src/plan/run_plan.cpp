@@ -134,6 +134,11 @@ std::vector<Remedy> remedies_of(const Json& config, const PlanInput& input, cons
           worst_shape(config, input, plan.shape, batch),
           "the same steps with more accumulation, a little slower");
   }
+  if (!plan.shape.checkpointing) {
+    RunShape shape = plan.shape;
+    shape.checkpointing = true;
+    offer("training.gradient_checkpointing", true, shape, "about a third slower");
+  }
   if (plan.shape.dtype == Dtype::kF32) {
     RunShape shape = plan.shape;
     shape.dtype = Dtype::kBF16;
