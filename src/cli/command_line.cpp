@@ -24,9 +24,9 @@ void setup_commands(CLI::App& app, Action& action) {
   app.set_version_flag("--version", "peft " PEFT_VERSION);
   app.set_help_flag("-h,--help", "print this help and exit");
   app.option_defaults()->take_last();
-  for (const auto setup :
-       {setup_train, setup_plan, setup_eval, setup_merge, setup_generate, setup_logits,
-        setup_tokenize, setup_data, setup_methods, setup_config, setup_adapters, setup_checkpoint, setup_import}) {
+  for (const auto setup : {setup_train, setup_plan, setup_eval, setup_merge, setup_generate,
+                           setup_logits, setup_tokenize, setup_data, setup_methods, setup_config,
+                           setup_adapters, setup_checkpoint, setup_import}) {
     setup(app, action);
   }
 }

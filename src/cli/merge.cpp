@@ -50,7 +50,8 @@ void setup_merge(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--threads", options->threads, "0: the machine's");
   command->add_flag("--overwrite", options->overwrite, "replace a folder that exists");
-  command->add_flag("--any-base", options->any_base, "merge into another base than the recorded one");
+  command->add_flag("--any-base", options->any_base,
+                    "merge into another base than the recorded one");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, &action] { action = [options] { return merge(*options); }; });
 }

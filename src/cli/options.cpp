@@ -19,8 +19,7 @@ void add_device_options(CLI::App& command, std::string& device, int64_t& threads
 void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--model", options.model,
                      "model folder; may be left out where --adapter records it");
-  command.add_option("--adapter", options.adapters, "adapter folder")
-      ->allow_extra_args(false);
+  command.add_option("--adapter", options.adapters, "adapter folder")->allow_extra_args(false);
   command.add_option("--dtype", options.dtype, "auto, float32, bfloat16 or float16")
       ->capture_default_str();
   add_device_options(command, options.device, options.threads);

@@ -115,15 +115,15 @@ Json judge(const EvalPlan& plan, const OpenModel& open, const TextSide& text) {
               {"rows", result.rows},
               {"tokens_per_second", static_cast<double>(result.tokens) / result.seconds}};
   if (plan.new_tokens > 0) {
-    judge_answers(plan,
-                  generate(*open.model, prompts_of(plan), generate_options(plan, text), open.device),
-                  text, out);
+    judge_answers(
+        plan, generate(*open.model, prompts_of(plan), generate_options(plan, text), open.device),
+        text, out);
   }
   return out;
 }
 
-/// The same rows behind `shots` solved ones: what the base can do without training, and the price in
-/// tokens. The shots are the first rows of a file of their own.
+/// The same rows behind `shots` solved ones: what the base can do without training, and the price
+/// in tokens. The shots are the first rows of a file of their own.
 EvalPlan with_shots(EvalPlan plan, const std::vector<Example>& shots, int64_t positions) {
   Example context;
   for (const Example& shot : shots) {
@@ -132,9 +132,10 @@ EvalPlan with_shots(EvalPlan plan, const std::vector<Example>& shots, int64_t po
   context.labels.assign(context.ids.size(), kIgnored);
   for (Example& example : plan.examples) {
     const size_t length = context.ids.size() + example.ids.size();
-    check<DataError>(static_cast<int64_t>(length) <= positions,
-                     "--shots {}: a row with its examples has {} tokens, the model has {} positions",
-                     shots.size(), length, positions);
+    check<DataError>(
+        static_cast<int64_t>(length) <= positions,
+        "--shots {}: a row with its examples has {} tokens, the model has {} positions",
+        shots.size(), length, positions);
     example.ids.insert(example.ids.begin(), context.ids.begin(), context.ids.end());
     example.labels.insert(example.labels.begin(), context.labels.begin(), context.labels.end());
     example.prompt_length += static_cast<int64_t>(context.ids.size());
@@ -159,7 +160,8 @@ Json judge_all(const Json& request, const EvalPlan& plan, OpenModel& open, const
     const EvalPlan longer = with_shots(plan, solved, open.model->longest_sequence());
     Json& column = results[fmt::format("base_{}_shots", shots)];
     column = judge(longer, open, text);
-    column["context_tokens"] = longer.examples.front().ids.size() - plan.examples.front().ids.size();
+    column["context_tokens"] =
+        longer.examples.front().ids.size() - plan.examples.front().ids.size();
   }
   std::vector<std::unique_ptr<Adapter>> adapters;
   for (const std::string& folder : folders) {
@@ -172,8 +174,7 @@ Json judge_all(const Json& request, const EvalPlan& plan, OpenModel& open, const
     for (const auto& adapter : adapters) {
       voices.push_back(adapter.get());
     }
-    const Ensemble ensemble =
-        request.at("ensemble") == "vote" ? Ensemble::kVote : Ensemble::kMean;
+    const Ensemble ensemble = request.at("ensemble") == "vote" ? Ensemble::kVote : Ensemble::kMean;
     Json& column = results["ensemble"];
     column["rows"] = plan.examples.size();
     judge_answers(plan,

@@ -90,9 +90,9 @@ class Answers {
         open_(open),
         text_(text),
         prompts_(read_prompts(request, text)),
-        options_{request.at("max_new_tokens").get<int64_t>(), request.at("temperature").get<double>(),
-                 request.at("top_p").get<double>(), request.at("seed").get<uint64_t>(),
-                 text.stop_ids()} {}
+        options_{request.at("max_new_tokens").get<int64_t>(),
+                 request.at("temperature").get<double>(), request.at("top_p").get<double>(),
+                 request.at("seed").get<uint64_t>(), text.stop_ids()} {}
 
   bool is_single() const { return prompts_.size() == 1; }
 
@@ -101,8 +101,7 @@ class Answers {
   }
 
   Json together(const std::vector<Adapter*>& adapters) const {
-    const Ensemble ensemble =
-        request_.at("ensemble") == "vote" ? Ensemble::kVote : Ensemble::kMean;
+    const Ensemble ensemble = request_.at("ensemble") == "vote" ? Ensemble::kVote : Ensemble::kMean;
     return timed([&] {
       return generate_together(*open_.model, adapters, ensemble, prompts_, options_, open_.device);
     });

@@ -1,4 +1,6 @@
 // peft merge: base and adapter -> one model folder, proved by its logits before it gets its name.
+#include "peft/methods/merge.h"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -8,7 +10,6 @@
 #include "peft/commands/engine_start.h"
 #include "peft/commands/open_model.h"
 #include "peft/io/fingerprint.h"
-#include "peft/methods/merge.h"
 #include "peft/plan/machine_memory.h"
 #include "peft/util/durable_file.h"
 #include "peft/util/log.h"
@@ -23,8 +24,8 @@ constexpr int64_t kProbeRows = 4;
 constexpr int64_t kProbeTokens = 24;
 
 // Differences of logits that count as the same, in units of their standard deviation. In float32
-// every logit is held to it. Rounding to 16 bits moves each weight by up to 0.4 %, and the extreme of
-// millions of logits says little about that, so their mean is held to it.
+// every logit is held to it. Rounding to 16 bits moves each weight by up to 0.4 %, and the extreme
+// of millions of logits says little about that, so their mean is held to it.
 constexpr double kLargestInFloat32 = 1e-4;
 constexpr double kMeanIn16Bits = 5e-2;
 
@@ -38,7 +39,9 @@ std::optional<Dtype> dtype_of(const std::string& choice) {
   return choice == "float16" ? std::optional(Dtype::kF16) : std::nullopt;
 }
 
-std::string adapter_hash(const StoredAdapter& stored) { return sha256_of_file(stored.weights); }
+std::string adapter_hash(const StoredAdapter& stored) {
+  return sha256_of_file(stored.weights);
+}
 
 /// The base must be the one that the adapter was trained on, as far as its run recorded it.
 void check_base(const HfDirectory& base, const StoredAdapter& stored, bool any_base) {
@@ -46,12 +49,14 @@ void check_base(const HfDirectory& base, const StoredAdapter& stored, bool any_b
   if (any_base || !std::filesystem::exists(report)) {
     return;
   }
-  const Json hashes = read_json<ModelError>(report, {.bytes = size_t{16} << 20}).value("hashes", Json::object());
+  const Json hashes =
+      read_json<ModelError>(report, {.bytes = size_t{16} << 20}).value("hashes", Json::object());
   const std::string recorded = hashes.value("base_fingerprint", std::string());
-  check<ModelError>(recorded.empty() || recorded == fingerprint(base),
-                    "{}: is not the base that {} was trained on (its tensors differ); give the right "
-                    "--model, or --any-base to merge all the same",
-                    base.path().string(), stored.path.string());
+  check<ModelError>(
+      recorded.empty() || recorded == fingerprint(base),
+      "{}: is not the base that {} was trained on (its tensors differ); give the right "
+      "--model, or --any-base to merge all the same",
+      base.path().string(), stored.path.string());
 }
 
 void check_not_merged_yet(const HfDirectory& base, const std::string& hash,
@@ -81,7 +86,7 @@ Json merged_config(const HfDirectory& base, const MergedWeights& weights, const 
 
 /// Tokenizer, template, generation config and whatever else is no weight and no config.
 void copy_other_files(const std::filesystem::path& from, const std::filesystem::path& to) {
-  static const std::set<std::string> kWeights = {".safetensors", ".bin", ".gguf", ".pt",
+  static const std::set<std::string> kWeights = {".safetensors", ".bin", ".gguf",   ".pt",
                                                  ".h5",          ".pth", ".msgpack"};
   for (const auto& entry : std::filesystem::directory_iterator(from)) {
     const std::string name = entry.path().filename().string();
@@ -121,9 +126,9 @@ Tensor probe_logits(const HfDirectory& directory, const StoredAdapter* stored) {
 struct Difference {
   double largest = 0.0;
   double mean = 0.0;
-  double agreement = 0.0;  // share of rows with the same first choice
+  double agreement = 0.0;   // share of rows with the same first choice
   double divergence = 0.0;  // mean KL(adapter || merged)
-  double deviation = 0.0;  // of the adapter's logits
+  double deviation = 0.0;   // of the adapter's logits
 };
 
 Difference compare(const Tensor& adapted, const Tensor& merged) {
@@ -141,8 +146,10 @@ bool can_probe(const HfDirectory& base, const std::string& verify) {
   if (verify != "probe" || needed <= available_memory()) {
     return verify != "none";
   }
-  log_warning("the probe needs {} and {} are free: the merged model was not compared; --verify full "
-              "tries all the same", human_bytes(needed), human_bytes(available_memory()));
+  log_warning(
+      "the probe needs {} and {} are free: the merged model was not compared; --verify full "
+      "tries all the same",
+      human_bytes(needed), human_bytes(available_memory()));
   return false;
 }
 
@@ -203,25 +210,26 @@ void run_merge(const Json& request) {
     write_file(folder / "config.json", merged_config(base, weights, dtype, hash).dump(2) + "\n");
     copy_other_files(base.path(), folder);
     if (can_probe(base, request.at("verify").get<std::string>())) {
-      const bool exact =
-          rounds_to.value_or(base.tensors().begin()->second.dtype) == Dtype::kF32;
+      const bool exact = rounds_to.value_or(base.tensors().begin()->second.dtype) == Dtype::kF32;
       difference = compare(probe_logits(base, &stored), probe_logits(HfDirectory(folder), nullptr));
       const double limit = (exact ? kLargestInFloat32 : kMeanIn16Bits) * difference->deviation;
-      check<CheckFailed>((exact ? difference->largest : difference->mean) <= limit,
-                         "{}: the merged model's logits are up to {:.3g} from the adapter's, {:.3g} on "
-                         "average; {} {:.3g} was expected; nothing was written",
-                         out.string(), difference->largest, difference->mean,
-                         exact ? "at most" : "on average at most", limit);
+      check<CheckFailed>(
+          (exact ? difference->largest : difference->mean) <= limit,
+          "{}: the merged model's logits are up to {:.3g} from the adapter's, {:.3g} on "
+          "average; {} {:.3g} was expected; nothing was written",
+          out.string(), difference->largest, difference->mean,
+          exact ? "at most" : "on average at most", limit);
     }
   });
   if (weights.untied) {
     log_info("the head has its own matrix now: tie_word_embeddings is false");
   }
   if (difference) {
-    log_info("merged and unmerged logits: at most {:.3g} apart, {:.3g} on average, KL {:.3g}, the same "
-             "first choice in {:.1f} % of rows",
-             difference->largest, difference->mean, difference->divergence,
-             100.0 * difference->agreement);
+    log_info(
+        "merged and unmerged logits: at most {:.3g} apart, {:.3g} on average, KL {:.3g}, the same "
+        "first choice in {:.1f} % of rows",
+        difference->largest, difference->mean, difference->divergence,
+        100.0 * difference->agreement);
   }
   log_info("{} of {} tensors merged, {} -> {}", weights.merged_tensors, base.tensors().size(),
            human_bytes(weights.bytes), out.string());

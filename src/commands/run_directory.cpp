@@ -99,6 +99,11 @@ RunPhase RunDirectory::phase(const Json& config) const {
   return RunPhase::kUnfinished;
 }
 
+Json RunDirectory::settled_config() const {
+  return read_json<UsageError>(path_ / kConfig, {.bytes = size_t{64} << 20})
+      .value("config", Json::object());
+}
+
 int64_t RunDirectory::finished_steps() const {
   return read_json<UsageError>(path_ / kReport, {.bytes = size_t{64} << 20})
       .value("steps", int64_t{0});

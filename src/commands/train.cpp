@@ -33,8 +33,8 @@ struct RunConfig {
   Json origin;
 };
 
-/// data.max_length at its default follows the model; beyond the positions that virtual tokens leave it
-/// is an error.
+/// data.max_length at its default follows the model; beyond the positions that virtual tokens leave
+/// it is an error.
 void settle_max_length(RunConfig& run, const CausalLM& model, int64_t virtual_tokens) {
   Json& length = run.values["data"]["max_length"];
   const int64_t positions = model.shape().max_positions - virtual_tokens;
@@ -48,6 +48,17 @@ void settle_max_length(RunConfig& run, const CausalLM& model, int64_t virtual_to
            length.dump());
   length = positions;
   run.origin["data.max_length"] = "auto: the model's positions";
+}
+
+/// A run that goes on keeps the batch that it settled on, whatever memory is free today.
+void keep_batch(RunConfig& run, const Json& before) {
+  Json& training = run.values["training"];
+  for (const char* key : {"per_device_train_batch_size", "gradient_accumulation_steps"}) {
+    if (training.at(key) == "auto") {
+      training[key] = before.at("training").at(key);
+      run.origin[std::string("training.") + key] = "auto: as the run began";
+    }
+  }
 }
 
 /// A fresh adapter, or the one that the config's "path" names.
@@ -207,6 +218,9 @@ void run_train(const Json& request) {
     return;
   }
   const std::optional<CheckpointFolder> start = directory.starting_point(phase);
+  if (start && phase == RunPhase::kUnfinished) {
+    keep_batch(run, directory.settled_config());
+  }
   const std::string base = run.values.at("model").at("name_or_path").get<std::string>();
   OpenModel open = open_model({{"model", base},
                                {"dtype", run.values.at("model").at("dtype")},

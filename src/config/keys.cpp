@@ -292,8 +292,9 @@ const std::vector<Key>& optimizer_keys() {
        .fallback = "auto",
        .choices = {"auto"},
        .aliases = {{"grad_checkpoint"}, {"enable_activation_checkpointing"}},
-       .summary = "keep only the blocks' inputs and compute the blocks again in the backward; auto: "
-                  "when memory does not suffice otherwise"},
+       .summary =
+           "keep only the blocks' inputs and compute the blocks again in the backward; auto: "
+           "when memory does not suffice otherwise"},
       {.name = "loraplus_lr_ratio",
        .types = {kNumber},
        .fallback = nullptr,

@@ -164,7 +164,7 @@ class Decoding {
   const TokenSink& sink_;
   size_t first_;
   std::vector<Generated> results_;
-  std::vector<KvCache> caches_;  // one per voice, or one
+  std::vector<KvCache> caches_;                // one per voice, or one
   std::vector<std::vector<int32_t>> pending_;  // tokens to feed, by active prompt
   std::vector<int64_t> positions_;             // of pending_'s first token
   std::vector<size_t> active_;                 // prompt indices
@@ -184,8 +184,7 @@ std::vector<Generated> decode(const CausalLM& model, const std::vector<Adapter*>
     const size_t end = std::min(first + batch, prompts.size());
     const std::vector<std::vector<int32_t>> group(prompts.begin() + static_cast<int64_t>(first),
                                                   prompts.begin() + static_cast<int64_t>(end));
-    for (Generated& result :
-         Decoding(model, voices, group, first, options, device, sink).run()) {
+    for (Generated& result : Decoding(model, voices, group, first, options, device, sink).run()) {
       results.push_back(std::move(result));
     }
   }
@@ -200,8 +199,8 @@ std::vector<Generated> majority(const std::vector<std::vector<Generated>>& answe
     for (const std::vector<Generated>& answer : answers) {
       ++votes[answer[prompt].ids];
     }
-    const auto best = std::max_element(
-        answers.begin(), answers.end(), [&](const auto& a, const auto& b) {
+    const auto best =
+        std::max_element(answers.begin(), answers.end(), [&](const auto& a, const auto& b) {
           return votes.at(a[prompt].ids) < votes.at(b[prompt].ids);
         });
     results.push_back((*best)[prompt]);

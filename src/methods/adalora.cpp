@@ -16,8 +16,8 @@ namespace {
 /// PEFT divides by this; the rank's own place in a file is its start value, whatever was cut.
 constexpr double kRankEpsilon = 1e-5;
 
-/// h = W x + s B ((A drop(x)) * E), with A (R, in), E (R, 1), B (out, R) and s = alpha / R. Zhang et
-/// al. 2023, equation 3. E starts at zero.
+/// h = W x + s B ((A drop(x)) * E), with A (R, in), E (R, 1), B (out, R) and s = alpha / R. Zhang
+/// et al. 2023, equation 3. E starts at zero.
 class AdaLoraLinear final : public LinearHook {
  public:
   AdaLoraLinear(const Linear& host, int64_t rows, double scale, double dropout, int64_t key,
@@ -70,8 +70,8 @@ class AdaLoraLinear final : public LinearHook {
   Tensor a_, b_, e_;
 };
 
-/// How much each number of a tensor matters to the loss: the average of |value * gradient| times the
-/// average of its change. Equations 8 to 10.
+/// How much each number of a tensor matters to the loss: the average of |value * gradient| times
+/// the average of its change. Equations 8 to 10.
 class Importance {
  public:
   explicit Importance(const Tensor& parameter)
@@ -106,9 +106,7 @@ struct Target {
         e(hook->E()) {}
 
   /// Of each triplet (E_i, A_i, B_i): (R). Equation 7.
-  Tensor scores() const {
-    return e.score().view({-1}) + a.score().mean(1) + b.score().mean(0);
-  }
+  Tensor scores() const { return e.score().view({-1}) + a.score().mean(1) + b.score().mean(0); }
 };
 
 class AdaLoraAdapter final : public Adapter {
@@ -122,9 +120,9 @@ class AdaLoraAdapter final : public Adapter {
         json.at("lora_alpha").get<double>() / (static_cast<double>(rank) + kRankEpsilon);
     int64_t key = 0;
     for (const NamedLinear& target : targets) {
-      const auto hook = std::make_shared<AdaLoraLinear>(
-          *target.linear, stored_rows(target.path, rank), scale,
-          json.at("lora_dropout").get<double>(), key++, dropout());
+      const auto hook =
+          std::make_shared<AdaLoraLinear>(*target.linear, stored_rows(target.path, rank), scale,
+                                          json.at("lora_dropout").get<double>(), key++, dropout());
       hook->start(seed, target.path);
       json_["fan_in_fan_out"] = target.linear->layout() == WeightLayout::kInOut;
       plug(target.path, target.linear->hook, hook);
@@ -184,10 +182,11 @@ class AdaLoraAdapter final : public Adapter {
       json_["total_step"] = total_steps;
     }
     budget_.total_steps = json_.at("total_step").get<int64_t>();
-    check<UsageError>(budget_.warmup < budget_.total_steps - budget_.cooldown,
-                      "adapter.tinit: {} steps at the start and {} at the end (tfinal) leave none of "
-                      "{} in between",
-                      budget_.warmup, budget_.cooldown, budget_.total_steps);
+    check<UsageError>(
+        budget_.warmup < budget_.total_steps - budget_.cooldown,
+        "adapter.tinit: {} steps at the start and {} at the end (tfinal) leave none of "
+        "{} in between",
+        budget_.warmup, budget_.cooldown, budget_.total_steps);
   }
 
   void after_step(int64_t step) override {
@@ -224,7 +223,8 @@ class AdaLoraAdapter final : public Adapter {
     NamedTensors all;
     for (const Target& target : targets_) {
       Target& t = const_cast<Target&>(target);
-      for (auto [name, importance] : {std::pair("A", &t.a), std::pair("B", &t.b), std::pair("E", &t.e)}) {
+      for (auto [name, importance] :
+           {std::pair("A", &t.a), std::pair("B", &t.b), std::pair("E", &t.e)}) {
         all.emplace_back(target.path + "." + name + ".mean", importance->mean());
         all.emplace_back(target.path + "." + name + ".uncertainty", importance->uncertainty());
       }

@@ -13,7 +13,8 @@ namespace peft {
 namespace {
 
 constexpr const char* kConfig = "adapter_config.json";
-constexpr const char* kWeights[] = {"adapter_model.safetensors", "adapter.safetensors"};  // PEFT, AdapterHub
+constexpr const char* kWeights[] = {"adapter_model.safetensors",
+                                    "adapter.safetensors"};  // PEFT, AdapterHub
 
 std::filesystem::path weights_of(const std::filesystem::path& directory) {
   for (const char* name : kWeights) {
@@ -23,8 +24,9 @@ std::filesystem::path weights_of(const std::filesystem::path& directory) {
   }
   const bool pickled = std::filesystem::exists(directory / "adapter_model.bin") ||
                        std::filesystem::exists(directory / "pytorch_adapter.bin");
-  fail<ModelError>("{}: no {}{}", directory.string(), kWeights[0],
-                   pickled ? "; pickled weights (.bin) are not read: save them as safetensors" : "");
+  fail<ModelError>(
+      "{}: no {}{}", directory.string(), kWeights[0],
+      pickled ? "; pickled weights (.bin) are not read: save them as safetensors" : "");
 }
 
 at::ScalarType scalar_type(Dtype dtype, const std::string& where) {
@@ -40,8 +42,8 @@ at::ScalarType scalar_type(Dtype dtype, const std::string& where) {
   }
 }
 
-/// Members in alphabetical order; what they hold stays as it is, since the order of a pattern's keys
-/// has a meaning.
+/// Members in alphabetical order; what they hold stays as it is, since the order of a pattern's
+/// keys has a meaning.
 Json sorted(const Json& object) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : object.items()) {

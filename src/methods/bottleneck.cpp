@@ -31,8 +31,8 @@ class SmallLinear final : public torch::nn::Module {
 
 /// A(z) = s (f(z W_d^T + b_d) W_u^T + b_u), with W_d (b, D) and W_u (D, b).
 /// Houlsby: x + h + A(h) behind a branch's result h (Houlsby et al. 2019, section 2.1).
-/// Pfeiffer: x + h + A(x + h) (Pfeiffer et al. 2020, section 3.2). Parallel: x + h + A(x) (He et al.
-/// 2022, section 3.3).
+/// Pfeiffer: x + h + A(x + h) (Pfeiffer et al. 2020, section 3.2). Parallel: x + h + A(x) (He et
+/// al. 2022, section 3.3).
 class Bottleneck final : public ResidualHook {
  public:
   Bottleneck(int64_t width, int64_t size, Place place, Activation activation, double scale,
@@ -79,13 +79,15 @@ class Bottleneck final : public ResidualHook {
 
 class BottleneckAdapter final : public Adapter {
  public:
-  BottleneckAdapter(CausalLM& model, const Json& json, uint64_t seed) : Adapter(model), json_(json) {
+  BottleneckAdapter(CausalLM& model, const Json& json, uint64_t seed)
+      : Adapter(model), json_(json) {
     const std::string type = json.at("peft_type").get<std::string>();
     const bool both = type == "HOULSBY";
-    const Place place = both                   ? Place::kBehind
+    const Place place = both                 ? Place::kBehind
                         : type == "PFEIFFER" ? Place::kOnStream
-                                               : Place::kBeside;
-    const Activation f = activation(json.at("non_linearity").get<std::string>(), "adapter.non_linearity");
+                                             : Place::kBeside;
+    const Activation f =
+        activation(json.at("non_linearity").get<std::string>(), "adapter.non_linearity");
     const int64_t width = model.shape().hidden;
     const Json& left_out = json.at("leave_out");
     int64_t layer = -1;
@@ -94,9 +96,9 @@ class BottleneckAdapter final : public Adapter {
       if ((!branch.is_mlp && !both) || contains(left_out, layer)) {
         continue;
       }
-      const auto hook = std::make_shared<Bottleneck>(width, size_of(width, layer), place, f,
-                                                     json.at("scaling").get<double>(),
-                                                     float32_like(model));
+      const auto hook =
+          std::make_shared<Bottleneck>(width, size_of(width, layer), place, f,
+                                       json.at("scaling").get<double>(), float32_like(model));
       const std::string path =
           branch.path + (branch.is_mlp ? ".output_adapters" : ".attention_adapters");
       hook->start(json.at("init_weights").get<std::string>(), seed, path);
@@ -112,9 +114,10 @@ class BottleneckAdapter final : public Adapter {
   Json file_config(const std::string& base) const override;
 
   std::string merge_obstacle() const override {
-    return fmt::format("{} adds a network with an activation and cannot be merged; use it unmerged "
-                       "with `peft eval --adapter`",
-                       json_.at("peft_type").get<std::string>());
+    return fmt::format(
+        "{} adds a network with an activation and cannot be merged; use it unmerged "
+        "with `peft eval --adapter`",
+        json_.at("peft_type").get<std::string>());
   }
 
   void import_tensors(const NamedTensors& tensors, const std::string& where) override {
@@ -139,8 +142,9 @@ class BottleneckAdapter final : public Adapter {
   static std::string with_our_name(const std::string& name) {
     const size_t begin = name.find(kHolder);
     const size_t end = begin == std::string::npos ? begin : name.find('.', begin + 10);
-    return end == std::string::npos ? name
-                                    : name.substr(0, begin) + kHolder + "default" + name.substr(end);
+    return end == std::string::npos
+               ? name
+               : name.substr(0, begin) + kHolder + "default" + name.substr(end);
   }
 
   static bool contains(const Json& list, int64_t layer) {
@@ -151,8 +155,10 @@ class BottleneckAdapter final : public Adapter {
   int64_t size_of(int64_t width, int64_t layer) const {
     const Json& factor = json_.at("reduction_factor");
     const std::string key = std::to_string(layer);
-    const Json& own = factor.is_object() ? factor.at(factor.contains(key) ? key : "default") : factor;
-    return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(width) / own.get<double>()));
+    const Json& own =
+        factor.is_object() ? factor.at(factor.contains(key) ? key : "default") : factor;
+    return std::max<int64_t>(1,
+                             static_cast<int64_t>(static_cast<double>(width) / own.get<double>()));
   }
 
   Json json_;

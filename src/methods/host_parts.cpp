@@ -21,8 +21,8 @@ std::vector<NamedPart> parts_ending_with(const CausalLM& model, const Json& endi
         parts.push_back({module.key(), module.value().get()});
       }
     }
-    check<UsageError>(parts.size() > before, "adapter.{}: \"{}\" matches no module of {}", key, text,
-                      model.shape().architecture);
+    check<UsageError>(parts.size() > before, "adapter.{}: \"{}\" matches no module of {}", key,
+                      text, model.shape().architecture);
   }
   return parts;
 }

@@ -1,5 +1,5 @@
-// (IA)^3: one learned vector per projection scales what attention's keys and values are, and what the
-// last MLP projection is given.
+// (IA)^3: one learned vector per projection scales what attention's keys and values are, and what
+// the last MLP projection is given.
 #include <ATen/ATen.h>
 
 #include "methods.h"

@@ -9,10 +9,10 @@
 namespace peft {
 namespace {
 
-/// context + g softmax(q K_P^T / sqrt(Dh)) V_P, where K_P and V_P are the layer's own projections of
-/// the prompt P (A, D), without rotation, and g (1) starts at zero. Zhang et al. 2023, equations 4 to
-/// 8, with Hugging Face's plain gate. On a fused projection (GPT-2) Hugging Face adds the term behind
-/// the output projection; so do we.
+/// context + g softmax(q K_P^T / sqrt(Dh)) V_P, where K_P and V_P are the layer's own projections
+/// of the prompt P (A, D), without rotation, and g (1) starts at zero. Zhang et al. 2023, equations
+/// 4 to 8, with Hugging Face's plain gate. On a fused projection (GPT-2) Hugging Face adds the term
+/// behind the output projection; so do we.
 class PromptedAttention final : public AttentionHook {
  public:
   PromptedAttention(const Attention& host, int64_t length, int64_t width,
@@ -27,7 +27,8 @@ class PromptedAttention final : public AttentionHook {
   }
   Tensor after_output(const Attention& host, const AttentionState& state,
                       const Tensor& output) override {
-    return behind_output_ ? output + term(host, state.q).flatten(1).to(output.scalar_type()) : output;
+    return behind_output_ ? output + term(host, state.q).flatten(1).to(output.scalar_type())
+                          : output;
   }
 
   void start(uint64_t seed, const std::string& path) {

@@ -34,8 +34,8 @@ LoraLinear::LoraLinear(const Linear& host, const LoraShape& shape,
     : shape_(shape), keys_(std::move(keys)) {
   const at::Device device = host.weight().device();
   a_ = register_module("lora_A", std::make_shared<Matrix>(shape.rank, host.in_features(), device));
-  b_ = register_module("lora_B", std::make_shared<Matrix>(host.out_features(), shape.rank, device,
-                                                          shape.bias));
+  b_ = register_module(
+      "lora_B", std::make_shared<Matrix>(host.out_features(), shape.rank, device, shape.bias));
   if (shape.dora) {
     magnitude_ = register_parameter("lora_magnitude_vector",
                                     at::ones({host.out_features()}, float32_on(device)));
@@ -103,8 +103,7 @@ Tensor LoraLinear::kept_row_lengths(const Linear& host) {
   }
   const double s = shape_.scale;
   const Tensor cross = (at::mm(w, a_->weight.t()) * b_->weight).sum(1);
-  const Tensor own =
-      (at::mm(b_->weight, at::mm(a_->weight, a_->weight.t())) * b_->weight).sum(1);
+  const Tensor own = (at::mm(b_->weight, at::mm(a_->weight, a_->weight.t())) * b_->weight).sum(1);
   length_ = (host_lengths_ + cross * (2.0 * s) + own * (s * s)).clamp_min_(0.0).sqrt_();
   return length_;
 }

@@ -63,10 +63,9 @@ class Merger {
     const std::vector<std::vector<TensorLayout>> shards = in_shards();
     Json index = {{"metadata", {{"total_size", result_.bytes}}}, {"weight_map", Json::object()}};
     for (size_t i = 0; i < shards.size(); ++i) {
-      const std::string file =
-          shards.size() == 1
-              ? "model.safetensors"
-              : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+      const std::string file = shards.size() == 1 ? "model.safetensors"
+                                                  : fmt::format("model-{:05}-of-{:05}.safetensors",
+                                                                i + 1, shards.size());
       for (const TensorLayout& tensor : shards[i]) {
         index["weight_map"][tensor.name] = file;
       }
@@ -94,8 +93,8 @@ class Merger {
     int64_t bytes = 0;
     for (const auto& [name, source] : sources_) {
       const TensorInfo& info = base_.tensors().at(source.stored);
-      const TensorLayout layout{name, is_floating(info.dtype) ? dtype_.value_or(info.dtype) : info.dtype,
-                                info.shape};
+      const TensorLayout layout{
+          name, is_floating(info.dtype) ? dtype_.value_or(info.dtype) : info.dtype, info.shape};
       const int64_t size = info.elements() * element_size(layout.dtype);
       if (bytes + size > kShardBytes && bytes > 0) {
         shards.emplace_back();

@@ -20,7 +20,9 @@ class Start {
         .to(device_);
   }
   Tensor normal(at::IntArrayRef shape, const std::string& name) const {
-    return at::empty(shape, at::kFloat).normal_(0.0, 1.0, tensor_generator(seed_, name)).to(device_);
+    return at::empty(shape, at::kFloat)
+        .normal_(0.0, 1.0, tensor_generator(seed_, name))
+        .to(device_);
   }
 
  private:
@@ -58,8 +60,12 @@ class Chain {
   std::vector<Tensor> weights_, biases_;
 };
 
-Tensor relu(const Tensor& x) { return at::relu(x); }
-Tensor tanh_of(const Tensor& x) { return at::tanh(x); }
+Tensor relu(const Tensor& x) {
+  return at::relu(x);
+}
+Tensor tanh_of(const Tensor& x) {
+  return at::tanh(x);
+}
 
 /// Linear, ReLU, Linear, ReLU, Linear over the embeddings.
 class MlpEncoder final : public PromptEncoder {
@@ -126,8 +132,9 @@ class PrefixEncoder final : public PromptEncoder {
  public:
   PrefixEncoder(int64_t count, int64_t token_dim, int64_t hidden, int64_t layers, bool zero,
                 const Start& start)
-      : embedding_(register_module("embedding", std::make_shared<torch::nn::Module>())
-                       ->register_parameter("weight", start.normal({count, token_dim}, "embedding"))),
+      : embedding_(
+            register_module("embedding", std::make_shared<torch::nn::Module>())
+                ->register_parameter("weight", start.normal({count, token_dim}, "embedding"))),
         transform_(*this, "transform", {token_dim, hidden, 2 * layers * token_dim}, start) {
     if (zero) {
       const at::NoGradGuard no_grad;
@@ -165,9 +172,8 @@ std::shared_ptr<PromptEncoder> prefix_encoder(const Json& config, int64_t token_
   const bool zero = config.at("init_weights") == "zero";
   const Start start(device, seed);
   if (config.at("prefix_projection") == true) {
-    return std::make_shared<PrefixEncoder>(count, token_dim,
-                                           config.at("encoder_hidden_size").get<int64_t>(), layers,
-                                           zero, start);
+    return std::make_shared<PrefixEncoder>(
+        count, token_dim, config.at("encoder_hidden_size").get<int64_t>(), layers, zero, start);
   }
   const std::vector<int64_t> shape = {count, 2 * layers * token_dim};
   return std::make_shared<PromptTable>(

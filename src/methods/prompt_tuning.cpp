@@ -1,5 +1,5 @@
-// Prompt tuning and P-tuning: trained rows in front of every sequence's embeddings. P-tuning computes
-// them by a small network.
+// Prompt tuning and P-tuning: trained rows in front of every sequence's embeddings. P-tuning
+// computes them by a small network.
 #include <ATen/ATen.h>
 
 #include "methods.h"
@@ -69,7 +69,8 @@ class PromptAdapter final : public VirtualTokenAdapter {
     } else {
       const auto text = json_.value("prompt_tuning_init_ids", std::vector<int64_t>());
       check<UsageError>(!text.empty(), "adapter.prompt_tuning_init_text: expected a text");
-      ids = at::tensor(text, at::kLong).repeat({(count - 1) / static_cast<int64_t>(text.size()) + 1});
+      ids =
+          at::tensor(text, at::kLong).repeat({(count - 1) / static_cast<int64_t>(text.size()) + 1});
       ids = ids.narrow(0, 0, count);
       json_.erase("prompt_tuning_init_ids");
     }

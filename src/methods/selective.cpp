@@ -65,15 +65,16 @@ class LnTuning final : public SelectiveAdapter {
   }
 };
 
-/// Every bias trains. Ben Zaken et al. 2021, section 3. PEFT has no such type; it loads the file as a
-/// LoRA without targets whose base biases were trained.
+/// Every bias trains. Ben Zaken et al. 2021, section 3. PEFT has no such type; it loads the file as
+/// a LoRA without targets whose base biases were trained.
 class BitFit final : public SelectiveAdapter {
  public:
   BitFit(CausalLM& model, const Json& json)
-      : SelectiveAdapter(model, complete_adapter_config({{"peft_type", "LORA"},
-                                                         {"target_modules", kNoTargets},
-                                                         {"bias", "all"},
-                                                         {"modules_to_save", json.at("modules_to_save")}})) {
+      : SelectiveAdapter(
+            model, complete_adapter_config({{"peft_type", "LORA"},
+                                            {"target_modules", kNoTargets},
+                                            {"bias", "all"},
+                                            {"modules_to_save", json.at("modules_to_save")}})) {
     const std::vector<std::string> names = parameters_ending_with(model, ".bias");
     check<UsageError>(!names.empty(), "adapter.peft_type: {} has no biases for BITFIT to train",
                       model.shape().architecture);

@@ -19,8 +19,8 @@ struct Projections {
   Tensor a, b;
 };
 
-/// Kaiming's uniform rule from torch's own generator, so that a file without the pair means the same
-/// here and there.
+/// Kaiming's uniform rule from torch's own generator, so that a file without the pair means the
+/// same here and there.
 Tensor kaiming(int64_t rows, int64_t columns, at::Generator& generator) {
   const double bound = std::sqrt(3.0) * std::sqrt(2.0) / std::sqrt(static_cast<double>(columns));
   return at::empty({rows, columns}, at::kFloat).uniform_(-bound, bound, generator);
@@ -49,8 +49,8 @@ class VeraLinear final : public LinearHook {
   }
 
   Tensor merged_weight(const Tensor& weight) const override {
-    return weight + at::mm(b_of(weight.size(0)) * b_.unsqueeze(1),
-                           a_of(weight.size(1)) * d_.unsqueeze(1));
+    return weight +
+           at::mm(b_of(weight.size(0)) * b_.unsqueeze(1), a_of(weight.size(1)) * d_.unsqueeze(1));
   }
 
  private:
@@ -103,8 +103,8 @@ class VeraAdapter final : public Adapter {
       widest_out = std::max(widest_out, target.linear->out_features());
     }
     const int64_t rank = json_.at("r").get<int64_t>();
-    at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(
-        json_.at("projection_prng_key").get<uint64_t>());
+    at::Generator generator =
+        at::make_generator<at::CPUGeneratorImpl>(json_.at("projection_prng_key").get<uint64_t>());
     const at::Device device = model().head().weight().device();
     shared_->a = kaiming(rank, widest_in, generator).to(device);
     shared_->b = kaiming(widest_out, rank, generator).to(device);

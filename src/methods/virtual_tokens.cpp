@@ -71,10 +71,10 @@ void VirtualTokenAdapter::import_tensors(const NamedTensors& tensors, const std:
   const int64_t width = encoder_->prompt().size(1);
   for (const auto& [name, tensor] : tensors) {
     check<ModelError>(name == kRows, "{}: {}: this adapter has no such tensor", where, name);
-    check<ModelError>(tensor.dim() == 2 && tensor.size(1) == width &&
-                          tensor.size(0) >= virtual_tokens(),
-                      "{}: {}: expected ({}, {}), found ({})", where, name, virtual_tokens(), width,
-                      fmt::join(tensor.sizes(), ", "));
+    check<ModelError>(
+        tensor.dim() == 2 && tensor.size(1) == width && tensor.size(0) >= virtual_tokens(),
+        "{}: {}: expected ({}, {}), found ({})", where, name, virtual_tokens(), width,
+        fmt::join(tensor.sizes(), ", "));
     if (std::dynamic_pointer_cast<PromptTable>(encoder_) == nullptr) {
       log_info("{}: the encoder is not stored; the virtual tokens themselves train from here on",
                where);
@@ -87,9 +87,10 @@ void VirtualTokenAdapter::import_tensors(const NamedTensors& tensors, const std:
 }
 
 std::string VirtualTokenAdapter::merge_obstacle() const {
-  return fmt::format("{} adds activations, not weights, and cannot be merged; use it unmerged with "
-                     "`peft eval --adapter`",
-                     json_.at("peft_type").get<std::string>());
+  return fmt::format(
+      "{} adds activations, not weights, and cannot be merged; use it unmerged with "
+      "`peft eval --adapter`",
+      json_.at("peft_type").get<std::string>());
 }
 
 }  // namespace peft

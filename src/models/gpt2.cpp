@@ -217,8 +217,8 @@ class Gpt2LMHeadModel final : public CausalLM {
 
 std::unique_ptr<CausalLM> build_gpt2(const ModelBlueprint& blueprint) {
   const Gpt2Config config = read_config(blueprint);
-  ModelShape shape{"GPT2LMHeadModel", "gpt2", config.layers, config.hidden, config.vocabulary,
-                   config.positions};
+  ModelShape shape{"GPT2LMHeadModel", "gpt2",          config.layers, config.hidden,
+                   config.vocabulary, config.positions};
   return std::make_unique<Gpt2LMHeadModel>(config, std::move(shape), blueprint);
 }
 

@@ -295,8 +295,8 @@ std::unique_ptr<CausalLM> build_llama(const ModelBlueprint& blueprint) {
       find_architecture(blueprint.config.at("model_type").get<std::string>(), blueprint.where);
   const LlamaConfig config = read_config(blueprint, architecture.model_type);
   Rope rope(blueprint.config, config.head_dim, config.positions, blueprint.where);
-  ModelShape shape{architecture.class_name, architecture.model_type, config.layers, config.hidden, config.vocabulary,
-                   config.positions};
+  ModelShape shape{architecture.class_name, architecture.model_type, config.layers,
+                   config.hidden,           config.vocabulary,       config.positions};
   return std::make_unique<LlamaForCausalLM>(config, std::move(shape), std::move(rope), blueprint);
 }
 

@@ -32,15 +32,10 @@ Tensor tanh(const Tensor& x) {
 }  // namespace
 
 Activation activation(const std::string& name, const std::string& where) {
-  static const std::map<std::string, Activation> table = {{"gelu", gelu},
-                                                          {"gelu_new", gelu_tanh},
-                                                          {"gelu_pytorch_tanh", gelu_tanh},
-                                                          {"gelu_fast", gelu_tanh},
-                                                          {"silu", silu},
-                                                          {"swish", silu},
-                                                          {"relu", relu},
-                                                          {"tanh", tanh},
-                                                          {"quick_gelu", quick_gelu}};
+  static const std::map<std::string, Activation> table = {
+      {"gelu", gelu},           {"gelu_new", gelu_tanh}, {"gelu_pytorch_tanh", gelu_tanh},
+      {"gelu_fast", gelu_tanh}, {"silu", silu},          {"swish", silu},
+      {"relu", relu},           {"tanh", tanh},          {"quick_gelu", quick_gelu}};
   const auto found = table.find(name);
   std::vector<std::string> names;
   for (const auto& [key, function] : table) {

@@ -17,7 +17,7 @@ std::string readme() {
 TEST(Readme, HasARowForEveryMethod) {
   for (const Method& method : methods()) {
     EXPECT_NE(readme().find(fmt::format("| [`{}`](docs/methods/{}.md) | `{}` |", method.name,
-                                          method.name, method.peft_type)),
+                                        method.name, method.peft_type)),
               std::string::npos)
         << method.name;
   }

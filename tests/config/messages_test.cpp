@@ -1,9 +1,8 @@
 // The text of every refusal of a run file.
 #include <gtest/gtest.h>
 
-#include "peft/config/methods.h"
-
 #include "config/resolve.h"
+#include "peft/config/methods.h"
 
 namespace peft {
 namespace {

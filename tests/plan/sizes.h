@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <string>
 
-#include "peft/config/run_config.h"
 #include "peft/config/model_sizes.h"
+#include "peft/config/run_config.h"
 
 namespace peft {
 

@@ -37,6 +37,8 @@ class RunDirectory {
   /// What the folder holds of a run of this config. Throws UsageError, naming the fields that
   /// differ, if it holds another run, or one that did not end and may not be resumed.
   RunPhase phase(const Json& config) const;
+  /// The config that the run in this folder settled on.
+  Json settled_config() const;
   /// Steps of the finished run in this folder.
   int64_t finished_steps() const;
 

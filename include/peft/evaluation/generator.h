@@ -42,7 +42,8 @@ enum class Ensemble {
   kVote   ///< every adapter answers; the answer that most gave wins, the first of equals
 };
 
-/// Continues every prompt with several adapters of `model`, each of them suspended before and after.
+/// Continues every prompt with several adapters of `model`, each of them suspended before and
+/// after.
 std::vector<Generated> generate_together(const CausalLM& model,
                                          const std::vector<Adapter*>& adapters, Ensemble ensemble,
                                          const std::vector<std::vector<int32_t>>& prompts,

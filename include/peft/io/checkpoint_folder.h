@@ -17,10 +17,10 @@ struct Manifest {
     uint64_t bytes = 0;
     std::string sha256;
   };
-  int64_t step = 0;                   ///< optimizer steps done
-  std::string tool;                   ///< "peft 0.1.0"
-  Json identity = Json::object();     ///< hashes of base, tokenizer, chat_template and data
-  Json config = Json::object();       ///< keys of the run that can change a number
+  int64_t step = 0;                        ///< optimizer steps done
+  std::string tool;                        ///< "peft 0.1.0"
+  Json identity = Json::object();          ///< hashes of base, tokenizer, chat_template and data
+  Json config = Json::object();            ///< keys of the run that can change a number
   std::map<std::string, File> files = {};  ///< by path inside the folder
 };
 

@@ -112,10 +112,11 @@ class Adapter {
   void train_module(const std::string& path, std::shared_ptr<torch::nn::Module> module);
 
   /// Trains a tensor of the host in place, in float32, until the adapter ends. `name` is the
-  /// checkpoint's. A head that shares the embedding's memory gets its own first, when one of them is
-  /// borrowed without the other.
+  /// checkpoint's. A head that shares the embedding's memory gets its own first, when one of them
+  /// is borrowed without the other.
   void borrow(const std::string& name, bool keep_tie = false);
-  /// The same for all parameters of the modules that the list `endings` of the config key `key` names.
+  /// The same for all parameters of the modules that the list `endings` of the config key `key`
+  /// names.
   void borrow_parts(const Json& endings, const std::string& key);
 
   /// The tensors that `import_tensors` fills, with the file's names.

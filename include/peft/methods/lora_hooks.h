@@ -61,18 +61,19 @@ class LoraLinear final : public LinearHook {
 
  private:
   Tensor dropped(const Tensor& x) const;
-  Tensor low_rank(const Linear& host, const Tensor& x, const Tensor& bias, const Tensor& dropped) const;
-  Tensor update() const;                              // s (B A - B0 A0), (out, in)
-  Tensor row_lengths(const Tensor& weight) const;     // of W + s B A, (out)
+  Tensor low_rank(const Linear& host, const Tensor& x, const Tensor& bias,
+                  const Tensor& dropped) const;
+  Tensor update() const;                           // s (B A - B0 A0), (out, in)
+  Tensor row_lengths(const Tensor& weight) const;  // of W + s B A, (out)
   Tensor kept_row_lengths(const Linear& host);
 
   LoraShape shape_;
   std::shared_ptr<DropoutKeys> keys_;
   std::shared_ptr<Matrix> a_, b_;
-  Tensor magnitude_;           // (out), DoRA
-  Tensor host_lengths_;        // (out) squared lengths of the host's rows
-  Tensor length_;              // (out) of W + s B A as it stands; undefined: to be computed
-  Tensor start_a_, start_b_;   // (R, in), (out, R)
+  Tensor magnitude_;          // (out), DoRA
+  Tensor host_lengths_;       // (out) squared lengths of the host's rows
+  Tensor length_;             // (out) of W + s B A as it stands; undefined: to be computed
+  Tensor start_a_, start_b_;  // (R, in), (out, R)
 };
 
 /// E(ids) + s A[:, ids]^T B^T, with A (R, V), zero at the start, and B (D, R).

@@ -4,8 +4,8 @@
 
 namespace peft {
 
-/// AdaLoRA's budget of singular values over a run: all at first, then fewer by a cubic law, then the
-/// target. Zhang et al. 2023, equation 12.
+/// AdaLoRA's budget of singular values over a run: all at first, then fewer by a cubic law, then
+/// the target. Zhang et al. 2023, equation 12.
 struct RankBudget {
   int64_t initial = 0;  ///< of all targets together
   int64_t target = 0;

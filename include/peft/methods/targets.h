@@ -9,9 +9,9 @@
 
 namespace peft {
 
-/// The selected projections in the checkpoint's order; "all-linear" leaves the head out, and a config
-/// that names nothing means the roles `usual`. Throws UsageError when nothing matches, with the names
-/// that are there.
+/// The selected projections in the checkpoint's order; "all-linear" leaves the head out, and a
+/// config that names nothing means the roles `usual`. Throws UsageError when nothing matches, with
+/// the names that are there.
 std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig& config,
                                       const std::vector<Role>& usual = {Role::kQuery, Role::kValue,
                                                                         Role::kQueryKeyValue});

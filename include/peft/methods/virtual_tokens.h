@@ -26,8 +26,8 @@ class PromptTable final : public PromptEncoder {
   Tensor rows_;  // (P, width)
 };
 
-/// What prompt tuning, P-tuning and prefix tuning share: one tensor in the file, "prompt_embeddings",
-/// whatever trains it, and its value for the micro-batch at hand.
+/// What prompt tuning, P-tuning and prefix tuning share: one tensor in the file,
+/// "prompt_embeddings", whatever trains it, and its value for the micro-batch at hand.
 class VirtualTokenAdapter : public Adapter {
  public:
   VirtualTokenAdapter(CausalLM& model, Json json) : Adapter(model), json_(std::move(json)) {}
