@@ -7,6 +7,7 @@
 #include "peft/config/adapter_config.h"
 #include "peft/io/safetensors.h"
 #include "peft/methods/registry.h"
+#include "peft/models/scalar_type.h"
 #include "peft/util/durable_file.h"
 
 namespace peft {
@@ -27,19 +28,6 @@ std::filesystem::path weights_of(const std::filesystem::path& directory) {
   fail<ModelError>(
       "{}: no {}{}", directory.string(), kWeights[0],
       pickled ? "; pickled weights (.bin) are not read: save them as safetensors" : "");
-}
-
-at::ScalarType scalar_type(Dtype dtype, const std::string& where) {
-  switch (dtype) {
-    case Dtype::kF32:
-      return at::kFloat;
-    case Dtype::kBF16:
-      return at::kBFloat16;
-    case Dtype::kF16:
-      return at::kHalf;
-    default:
-      fail<ModelError>("{}: expected F32, BF16 or F16, found {}", where, dtype_name(dtype));
-  }
 }
 
 /// Members in alphabetical order; what they hold stays as it is, since the order of a pattern's

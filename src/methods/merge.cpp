@@ -6,6 +6,7 @@
 #include <map>
 
 #include "peft/io/safetensors.h"
+#include "peft/models/scalar_type.h"
 #include "peft/util/durable_file.h"
 #include "peft/util/signals.h"
 
@@ -14,21 +15,6 @@ namespace {
 
 constexpr int64_t kPieceElements = int64_t{2} << 20;
 constexpr int64_t kShardBytes = int64_t{5} * 1000 * 1000 * 1000;
-
-at::ScalarType tensor_type(Dtype dtype, const std::string& name) {
-  switch (dtype) {
-    case Dtype::kF32:
-      return at::kFloat;
-    case Dtype::kBF16:
-      return at::kBFloat16;
-    case Dtype::kF16:
-      return at::kHalf;
-    case Dtype::kF64:
-      return at::kDouble;
-    default:
-      fail<ModelError>("{}: expected F32, BF16 or F16, found {}", name, dtype_name(dtype));
-  }
-}
 
 std::span<std::byte> memory_of(const Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())};
@@ -149,7 +135,7 @@ class Merger {
     const int64_t size = element_size(info.dtype);
     for (int64_t begin = 0; begin < info.elements(); begin += kPieceElements) {
       const Tensor piece = at::empty({std::min(kPieceElements, info.elements() - begin)},
-                                     tensor_type(info.dtype, name));
+                                     scalar_type(info.dtype, name));
       base_.read(name, static_cast<uint64_t>(begin * size), memory_of(piece));
       use(piece, begin);
     }
@@ -169,7 +155,7 @@ class Merger {
     const Tensor flat = values.view({-1});
     for (int64_t begin = 0; begin < flat.numel(); begin += kPieceElements) {
       const Tensor piece = flat.narrow(0, begin, std::min(kPieceElements, flat.numel() - begin))
-                               .to(tensor_type(layout.dtype, layout.name));
+                               .to(scalar_type(layout.dtype, layout.name));
       sink(memory_of(piece));
     }
   }

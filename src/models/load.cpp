@@ -7,6 +7,7 @@
 
 #include "peft/kernels/cuda_table.h"
 #include "peft/models/registry.h"
+#include "peft/models/scalar_type.h"
 #include "peft/util/signals.h"
 
 namespace peft {
@@ -80,21 +81,6 @@ Tying resolve_tying(const HfDirectory& directory, const Architecture& architectu
     tying.embedding = tying.head;
   }
   return tying;
-}
-
-at::ScalarType scalar_type(Dtype dtype, const std::string& name) {
-  switch (dtype) {
-    case Dtype::kF32:
-      return at::kFloat;
-    case Dtype::kBF16:
-      return at::kBFloat16;
-    case Dtype::kF16:
-      return at::kHalf;
-    case Dtype::kF64:
-      return at::kDouble;
-    default:
-      fail<ModelError>("{}: expected F32, BF16 or F16, found {}", name, dtype_name(dtype));
-  }
 }
 
 std::span<std::byte> bytes_of(Tensor& tensor) {
