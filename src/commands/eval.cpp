@@ -25,17 +25,27 @@ struct EvalPlan {
   int64_t batch_tokens = kDefaultBatchTokens;
 };
 
-Dataset read_data(const Json& request, const OpenModel& open, const TextSide& text) {
+/// Positions that every judged adapter leaves to a row.
+int64_t free_positions(const CausalLM& model, const std::vector<StoredAdapter>& adapters) {
+  int64_t taken = 0;
+  for (const StoredAdapter& adapter : adapters) {
+    taken = std::max(taken, adapter.config.value("num_virtual_tokens", int64_t{0}));
+  }
+  return model.shape().max_positions - taken;
+}
+
+Dataset read_data(const Json& request, const OpenModel& open, const TextSide& text,
+                  int64_t positions) {
   DataOptions options;
   options.format = request.at("format").get<std::string>();
   options.train_on = request.at("train_on").get<std::string>();
   options.columns = request.at("columns");
-  const int64_t positions = open.model->shape().max_positions;
   options.max_length = std::min(options.max_length, positions);
   if (request.at("max_length").is_number_integer()) {
     options.max_length = request.at("max_length").get<int64_t>();
     check<UsageError>(options.max_length <= positions,
-                      "--max-length {}: the model has {} positions", options.max_length, positions);
+                      "--max-length {}: a row has {} positions in this model", options.max_length,
+                      positions);
   }
   std::vector<DataSource> sources;
   for (const Json& file : request.at("data")) {
@@ -144,29 +154,30 @@ EvalPlan with_shots(EvalPlan plan, const std::vector<Example>& shots, int64_t po
 }
 
 /// "base", the base with examples in its context, and every adapter, as far as they are asked for.
-Json judge_all(const Json& request, const EvalPlan& plan, OpenModel& open, const TextSide& text) {
+Json judge_all(const Json& request, const EvalPlan& plan, OpenModel& open, const TextSide& text,
+               const std::vector<StoredAdapter>& stored) {
   Json results = Json::object();
   const bool compare = request.at("compare").get<bool>();
-  const auto folders = request.at("adapters").get<std::vector<std::string>>();
   const int64_t shots = request.at("shots").get<int64_t>();
-  if (compare || folders.empty()) {
+  if (compare || stored.empty()) {
     results["base"] = judge(plan, open, text);
   }
   if (shots > 0) {
     Json source = request;
     source["data"] = Json::array({request.at("shots_from")});
     source["limit"] = shots;
-    const std::vector<Example> solved = read_data(source, open, text).examples;
-    const EvalPlan longer = with_shots(plan, solved, open.model->longest_sequence());
+    const int64_t positions = open.model->longest_sequence();
+    const std::vector<Example> solved = read_data(source, open, text, positions).examples;
+    const EvalPlan longer = with_shots(plan, solved, positions);
     Json& column = results[fmt::format("base_{}_shots", shots)];
     column = judge(longer, open, text);
     column["context_tokens"] =
         longer.examples.front().ids.size() - plan.examples.front().ids.size();
   }
   std::vector<std::unique_ptr<Adapter>> adapters;
-  for (const std::string& folder : folders) {
-    adapters.push_back(load_adapter(*open.model, read_adapter(folder)));
-    results[folders.size() == 1 ? "adapter" : folder] = judge(plan, open, text);
+  for (const StoredAdapter& one : stored) {
+    adapters.push_back(load_adapter(*open.model, one));
+    results[stored.size() == 1 ? "adapter" : one.path.string()] = judge(plan, open, text);
     adapters.back()->suspend();
   }
   if (request.at("ensemble").is_string()) {
@@ -190,11 +201,16 @@ Json judge_all(const Json& request, const EvalPlan& plan, OpenModel& open, const
 void run_eval(const Json& request) {
   OpenModel open = open_model(request);
   const TextSide text(open.directory, request.at("chat_template").get<std::string>());
-  Dataset data = read_data(request, open, text);
+  std::vector<StoredAdapter> stored;
+  for (const Json& folder : request.at("adapters")) {
+    stored.push_back(stored.empty() ? std::move(*open.stored)
+                                    : read_adapter(folder.get<std::string>()));
+  }
+  Dataset data = read_data(request, open, text, free_positions(*open.model, stored));
   log_info("{}", data.report.decision);
   const EvalPlan plan = make_plan(request, std::move(data), text);
 
-  const Json results = judge_all(request, plan, open, text);
+  const Json results = judge_all(request, plan, open, text, stored);
   const Json& judged = (--results.end()).value();
   if (request.at("json").get<bool>()) {
     fmt::print("{}\n", (results.size() > 1 ? results : judged).dump(2));

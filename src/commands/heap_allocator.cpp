@@ -31,9 +31,10 @@ class HeapAllocator final : public at::Allocator {
     const size_t extra = kAlignment + sizeof(void*);
     void* const block = size <= SIZE_MAX - extra ? std::malloc(size + extra) : nullptr;
     if (block == nullptr) {  // not `check`: its arguments would be computed each time
-      fail<MemoryError>("out of memory: {} more are needed, {} are available; `peft plan` says what "
-                        "makes a run fit",
-                        human_bytes(static_cast<int64_t>(size)), human_bytes(available_memory()));
+      fail<MemoryError>(
+          "out of memory: {} more are needed, {} are available; `peft plan` says what "
+          "makes a run fit",
+          human_bytes(static_cast<int64_t>(size)), human_bytes(available_memory()));
     }
     const auto first = reinterpret_cast<uintptr_t>(block) + extra - 1;
     void* const data = reinterpret_cast<void*>(first - first % kAlignment);

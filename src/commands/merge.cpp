@@ -203,8 +203,6 @@ void run_merge(const Json& request) {
     {
       const UnreadModel model = model_for(base, stored);
       const std::unique_ptr<Adapter> adapter = load_adapter(*model.model, stored);
-      const std::string obstacle = adapter->merge_obstacle();
-      check<UsageError>(obstacle.empty(), "{}: {}", stored.path.string(), obstacle);
       weights = write_merged_weights(base, model, *adapter, rounds_to, folder);
     }
     write_file(folder / "config.json", merged_config(base, weights, dtype, hash).dump(2) + "\n");

@@ -62,8 +62,8 @@ void keep_batch(RunConfig& run, const Json& before) {
 }
 
 /// A fresh adapter, or the one that the config's "path" names.
-std::unique_ptr<Adapter> make_adapter(RunConfig& run, CausalLM& model) {
-  Json& section = run.values["adapter"];
+std::unique_ptr<Adapter> make_adapter(const RunConfig& run, CausalLM& model, const TextSide& text) {
+  Json section = run.values.at("adapter");
   if (section.contains("path") && section.at("path").is_string()) {
     StoredAdapter stored = read_adapter(section.at("path").get<std::string>());
     for (const auto& [key, value] : section.items()) {
@@ -74,6 +74,15 @@ std::unique_ptr<Adapter> make_adapter(RunConfig& run, CausalLM& model) {
     }
     log_info("going on from the adapter in {}", stored.path.string());
     return load_adapter(model, stored);
+  }
+  if (section.value("prompt_tuning_init", Json()) == "TEXT") {
+    const Json& start = section.at("prompt_tuning_init_text");
+    check<UsageError>(
+        start.is_string() && !start.get<std::string>().empty(),
+        "adapter.prompt_tuning_init_text: expected a text for the start TEXT, found {}",
+        json_excerpt(start));
+    section["prompt_tuning_init_ids"] =
+        text.tokenizer().encode(start.get<std::string>(), /*add_special_tokens=*/true).ids;
   }
   return attach_adapter(model, section, run.values.at("training").at("seed").get<uint64_t>());
 }
@@ -142,17 +151,6 @@ std::string first_line(const RunConfig& run, const ParameterCount& parameters,
       options.accumulation, options.schedule.peak);
 }
 
-SamplerOptions sampler_options(const Json& config, const TrainOptions& options) {
-  SamplerOptions sampler;
-  sampler.packing = config.at("data").at("packing").get<std::string>();
-  sampler.batch_size = options.batch_size;
-  sampler.max_length = config.at("data").at("max_length").get<int64_t>();
-  sampler.accumulation = options.accumulation;
-  sampler.seed = options.seed;
-  sampler.shuffle = config.at("data").at("shuffle").get<bool>();
-  return sampler;
-}
-
 /// Plans the run against the memory that this process has and may still get; settles the batch.
 RunPlan plan_of(RunConfig& run, const OpenModel& open, const RunData& data) {
   const bool on_gpu = open.device.is_cuda();
@@ -162,14 +160,6 @@ RunPlan plan_of(RunConfig& run, const OpenModel& open, const RunData& data) {
   plan.fits() ? log_info("memory: {}", plan_line(plan))
               : log_warning("memory: {}", plan_line(plan));
   return plan;
-}
-
-int64_t longest_of(const std::vector<Example>& examples) {
-  size_t longest = 0;
-  for (const Example& example : examples) {
-    longest = std::max(longest, example.ids.size());
-  }
-  return static_cast<int64_t>(longest);
 }
 
 RunOptions run_options(const Json& request) {
@@ -227,9 +217,9 @@ void run_train(const Json& request) {
                                {"device", request.at("device")},
                                {"threads", request.at("threads")}});
   CausalLM& model = *open.model;
-  const std::unique_ptr<Adapter> adapter = make_adapter(run, model);
-  settle_max_length(run, model, adapter->virtual_tokens());
   const TextSide text(open.directory, run.values.at("data").at("chat_template").get<std::string>());
+  const std::unique_ptr<Adapter> adapter = make_adapter(run, model, text);
+  settle_max_length(run, model, adapter->virtual_tokens());
   const RunData data = read_data(run.values, text, model);
 
   if (const std::string odd = uneven_coverage(adapter->trainable()); !odd.empty()) {
@@ -237,11 +227,9 @@ void run_train(const Json& request) {
   }
   const RunPlan planned = plan_of(run, open, data);
   model.checkpoint_activations(planned.shape.checkpointing);
-  TrainOptions options =
-      settle_train_options(run.values["training"], run.origin, longest_of(data.train.examples),
-                           static_cast<int64_t>(data.train.examples.size()));
+  TrainOptions options = train_options(run.values.at("training"), planned.batch);
   options.longest_first = open.device.is_cuda();
-  const Sampler sampler(data.train, sampler_options(run.values, options));
+  const Sampler sampler(data.train, sampler_options(run.values, planned.batch));
   BatchPlan plan(sampler, options.epochs, options.max_steps);
   const ParameterCount parameters = count_parameters(model, *adapter);
   log_info("{}", first_line(run, parameters, model, data, plan, options));

@@ -84,8 +84,8 @@ class Importance {
   }
   Tensor score() const { return mean_ * uncertainty_; }
 
-  Tensor& mean() { return mean_; }
-  Tensor& uncertainty() { return uncertainty_; }
+  const Tensor& mean() const { return mean_; }
+  const Tensor& uncertainty() const { return uncertainty_; }
 
  private:
   Tensor mean_, uncertainty_;
@@ -104,6 +104,10 @@ struct Target {
         a(hook->A()),
         b(hook->B()),
         e(hook->E()) {}
+
+  std::vector<std::pair<const char*, const Importance*>> importances() const {
+    return {{"A", &a}, {"B", &b}, {"E", &e}};
+  }
 
   /// Of each triplet (E_i, A_i, B_i): (R). Equation 7.
   Tensor scores() const { return e.score().view({-1}) + a.score().mean(1) + b.score().mean(0); }
@@ -196,9 +200,9 @@ class AdaLoraAdapter final : public Adapter {
       return;
     }
     if (!budget_.is_settling(step)) {
+      const double beta1 = json_.at("beta1").get<double>();
+      const double beta2 = json_.at("beta2").get<double>();
       for (Target& target : targets_) {
-        const double beta1 = json_.at("beta1").get<double>();
-        const double beta2 = json_.at("beta2").get<double>();
         target.a.update(target.hook->A(), beta1, beta2);
         target.b.update(target.hook->B(), beta1, beta2);
         target.e.update(target.hook->E(), beta1, beta2);
@@ -222,9 +226,7 @@ class AdaLoraAdapter final : public Adapter {
   NamedTensors state() const override {
     NamedTensors all;
     for (const Target& target : targets_) {
-      Target& t = const_cast<Target&>(target);
-      for (auto [name, importance] :
-           {std::pair("A", &t.a), std::pair("B", &t.b), std::pair("E", &t.e)}) {
+      for (const auto& [name, importance] : target.importances()) {
         all.emplace_back(target.path + "." + name + ".mean", importance->mean());
         all.emplace_back(target.path + "." + name + ".uncertainty", importance->uncertainty());
       }
@@ -239,10 +241,10 @@ class AdaLoraAdapter final : public Adapter {
     const at::NoGradGuard no_grad;
     const std::map<std::string, Tensor> given(state.begin(), state.end());
     for (Target& target : targets_) {
-      for (auto [name, importance] :
-           {std::pair("A", &target.a), std::pair("B", &target.b), std::pair("E", &target.e)}) {
-        importance->mean().copy_(found(given, target.path + "." + name + ".mean"));
-        importance->uncertainty().copy_(found(given, target.path + "." + name + ".uncertainty"));
+      for (const auto& [name, importance] : target.importances()) {
+        const std::string path = target.path + "." + name;
+        importance->mean().copy_(found(given, path + ".mean"));
+        importance->uncertainty().copy_(found(given, path + ".uncertainty"));
       }
       if (given.count(target.path + ".kept") > 0) {
         target.kept = given.at(target.path + ".kept").to(target.hook->E().device(), at::kBool);
@@ -280,12 +282,12 @@ class AdaLoraAdapter final : public Adapter {
   /// not hold may grow again until the last phase.
   void cut_to(int64_t budget) {
     const int64_t cut = budget_.initial - budget;
+    if (cut <= 0) {
+      return;
+    }
     std::vector<Tensor> scores;
     for (const Target& target : targets_) {
       scores.push_back(target.scores());
-    }
-    if (cut <= 0) {
-      return;
     }
     const Tensor threshold = std::get<0>(at::cat(scores).kthvalue(cut));
     for (size_t i = 0; i < targets_.size(); ++i) {

@@ -50,15 +50,17 @@ class PromptAdapter final : public VirtualTokenAdapter {
 
  private:
   /// PEFT's prompt_tuning_init: standard normal rows, rows of random tokens, or the rows of a text,
-  /// repeated or cut to the length. The text's ids come with the config, under
-  /// "prompt_tuning_init_ids": tokenizing is not the engine's business.
+  /// repeated or cut to the length. The text's ids come with a new adapter's config, under
+  /// "prompt_tuning_init_ids"; a stored adapter has none, and its own rows take the place of these.
   Tensor start_rows(uint64_t seed) {
     const at::NoGradGuard no_grad;
     const int64_t count = virtual_tokens();
     const Tensor& table = model().token_embedding().weight();
     const std::string init = json_.at("prompt_tuning_init").get<std::string>();
     at::Generator generator = tensor_generator(seed, "prompt_embeddings");
-    if (init == "RANDOM") {
+    const auto text = json_.value("prompt_tuning_init_ids", std::vector<int64_t>());
+    json_.erase("prompt_tuning_init_ids");
+    if (init == "RANDOM" || (init == "TEXT" && text.empty())) {
       return at::empty({count, table.size(1)}, at::kFloat)
           .normal_(0.0, 1.0, generator)
           .to(table.device());
@@ -67,12 +69,9 @@ class PromptAdapter final : public VirtualTokenAdapter {
     if (init == "SAMPLE_VOCAB") {
       ids = at::empty({count}, at::kLong).random_(0, table.size(0), generator);
     } else {
-      const auto text = json_.value("prompt_tuning_init_ids", std::vector<int64_t>());
-      check<UsageError>(!text.empty(), "adapter.prompt_tuning_init_text: expected a text");
       ids =
           at::tensor(text, at::kLong).repeat({(count - 1) / static_cast<int64_t>(text.size()) + 1});
       ids = ids.narrow(0, 0, count);
-      json_.erase("prompt_tuning_init_ids");
     }
     return table.index_select(0, ids.to(table.device())).to(at::kFloat);
   }

@@ -58,13 +58,7 @@ void VirtualTokenAdapter::train(bool on) {
 
 NamedTensors VirtualTokenAdapter::exported() const {
   const at::NoGradGuard no_grad;
-  NamedTensors all = {{kRows, encoder_->prompt().clone()}};
-  for (const auto& [name, tensor] : trainable()) {
-    if (has_borrowed(name)) {
-      all.emplace_back("base_model." + name, tensor);  // one prefix less than other methods write
-    }
-  }
-  return all;
+  return {{kRows, encoder_->prompt().clone()}};
 }
 
 void VirtualTokenAdapter::import_tensors(const NamedTensors& tensors, const std::string& where) {

@@ -1,7 +1,5 @@
 #include "peft/training/train_options.h"
 
-#include "peft/plan/batch_settings.h"
-
 namespace peft {
 namespace {
 
@@ -16,9 +14,8 @@ std::optional<int64_t> settled(const Json& training, const char* key) {
 
 }  // namespace
 
-TrainOptions settle_train_options(Json& training, Json& origin, int64_t longest, int64_t examples) {
+TrainOptions train_options(const Json& training, const BatchSettings& batch) {
   TrainOptions options;
-  const BatchSettings batch = settle_batch(training, origin, longest, examples);
   options.batch_size = batch.batch_size;
   options.accumulation = batch.accumulation;
   if (training.at("num_train_epochs").is_number()) {

@@ -1,5 +1,7 @@
 #include "peft/evaluation/generator.h"
 
+#include "peft/config/adapter_config.h"
+#include "peft/methods/registry.h"
 #include "support/fixtures.h"
 
 namespace peft {
@@ -56,6 +58,45 @@ TEST(Generate, StopsWhereTheModelHasNoMorePositions) {
 TEST(Generate, RefusesAnEmptyPrompt) {
   const auto model = fixture_model("llama");
   EXPECT_THROW(generate(*model, {{}}, {}, at::kCPU), DataError);
+}
+
+/// LoRA adapters of one model with different noise, suspended.
+std::vector<std::unique_ptr<Adapter>> noisy_adapters(CausalLM& model,
+                                                     const std::vector<uint64_t>& seeds) {
+  const Json config =
+      complete_adapter_config({{"peft_type", "LORA"}, {"target_modules", "all-linear"}});
+  std::vector<std::unique_ptr<Adapter>> adapters;
+  for (const uint64_t seed : seeds) {
+    adapters.push_back(attach_adapter(model, config, /*seed=*/0));
+    const at::NoGradGuard no_grad;
+    for (auto [name, tensor] : adapters.back()->trainable()) {
+      tensor.normal_(0.0, 0.3, tensor_generator(seed, name));
+    }
+    adapters.back()->suspend();
+  }
+  return adapters;
+}
+
+TEST(GenerateTogether, SaysWhatMostAdaptersSayAndTheMeanOfTwins) {
+  const auto model = fixture_model("llama");
+  const auto adapters = noisy_adapters(*model, {1, 2, 2});
+  const std::vector<std::vector<int32_t>> prompts = {{3, 14, 15}, {9}};
+  const GenerateOptions options{.max_new_tokens = 6};
+  std::vector<std::vector<Generated>> alone;
+  for (const auto& adapter : adapters) {
+    adapter->resume();
+    alone.push_back(generate(*model, prompts, options, at::kCPU));
+    adapter->suspend();
+  }
+  ASSERT_NE(alone[0][0].ids, alone[1][0].ids);
+  const std::vector<Adapter*> all = {adapters[0].get(), adapters[1].get(), adapters[2].get()};
+  const std::vector<Adapter*> twins = {adapters[1].get(), adapters[2].get()};
+  const auto vote = generate_together(*model, all, Ensemble::kVote, prompts, options, at::kCPU);
+  const auto mean = generate_together(*model, twins, Ensemble::kMean, prompts, options, at::kCPU);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    EXPECT_EQ(vote[i].ids, alone[1][i].ids);
+    EXPECT_EQ(mean[i].ids, alone[1][i].ids);
+  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "peft/plan/batch_settings.h"
 #include "peft/training/optimizer.h"
 #include "peft/training/schedule.h"
 #include "peft/util/json.h"
@@ -30,9 +31,7 @@ struct TrainOptions {
   bool longest_first = false;         ///< run the largest micro-batch once before the first step
 };
 
-/// Reads the section. `longest` is the longest example in tokens and `examples` their number: from
-/// them an "auto" batch size is chosen. What was chosen is written back into `training` and
-/// `origin` with its reason.
-TrainOptions settle_train_options(Json& training, Json& origin, int64_t longest, int64_t examples);
+/// Reads the section of a resolved run whose batch is settled (plan_run).
+TrainOptions train_options(const Json& training, const BatchSettings& batch);
 
 }  // namespace peft
