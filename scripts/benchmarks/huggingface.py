@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The Hugging Face PEFT side of `scripts/bench`, run by the interpreter of a reference environment.
+"""The Hugging Face PEFT side of `scripts/bench reference`, run by the interpreter of a reference environment.
 
-    bench_reference.py prepare MODEL FOLDER [CHAT_ROWS]     the adapter and the rows both sides use
-    bench_reference.py train   JOB.json                     one training run; prints one JSON document
-    bench_reference.py ceiling THREADS                      GFLOP/s of a large float32 matrix product
+    huggingface.py prepare MODEL FOLDER [CHAT_ROWS]     the adapter and the rows both sides use
+    huggingface.py train   JOB.json                     one training run; prints one JSON document
+    huggingface.py ceiling THREADS                      GFLOP/s of a large float32 matrix product
 """
 import json
 import os
