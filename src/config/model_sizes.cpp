@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "peft/config/model_family.h"
 #include "peft/util/text.h"
 
 namespace peft {
@@ -15,22 +16,30 @@ struct LinearName {
 };
 
 constexpr LinearName kLinearNames[] = {
-    {"self_attn.q_proj", Place::kQuery},   {"self_attn.k_proj", Place::kKey},
-    {"self_attn.v_proj", Place::kValue},   {"self_attn.o_proj", Place::kAttentionOut},
-    {"mlp.gate_proj", Place::kMlpGate},    {"mlp.up_proj", Place::kMlpUp},
-    {"mlp.down_proj", Place::kMlpDown},    {"attn.c_attn", Place::kQueryKeyValue},
-    {"attn.c_proj", Place::kAttentionOut}, {"mlp.c_fc", Place::kMlpUp},
-    {"mlp.c_proj", Place::kMlpDown},
+    {"self_attn.q_proj", Place::kQuery},       {"self_attn.k_proj", Place::kKey},
+    {"self_attn.v_proj", Place::kValue},       {"self_attn.o_proj", Place::kAttentionOut},
+    {"mlp.gate_proj", Place::kMlpGate},        {"mlp.up_proj", Place::kMlpUp},
+    {"mlp.down_proj", Place::kMlpDown},        {"attn.c_attn", Place::kQueryKeyValue},
+    {"attn.c_proj", Place::kAttentionOut},     {"mlp.c_fc", Place::kMlpUp},
+    {"mlp.c_proj", Place::kMlpDown},           {"attention.query_key_value", Place::kQueryKeyValue},
+    {"attention.dense", Place::kAttentionOut}, {"mlp.dense_h_to_4h", Place::kMlpUp},
+    {"mlp.dense_4h_to_h", Place::kMlpDown},
 };
 
 /// Buffers that old files carry and nobody loads.
 bool is_buffer(const std::string& name) {
-  for (const char* ending : {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"}) {
+  for (const char* ending : {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
+                             ".attention.bias", ".attention.masked_bias"}) {
     if (name.ends_with(ending)) {
       return true;
     }
   }
   return false;
+}
+
+/// LayerNorms have a bias, RMSNorms none.
+bool is_layer_norm(const std::string& name) {
+  return name.ends_with("norm.bias") || name.ends_with(".ln_1.bias");
 }
 
 /// The first of several fields that is a positive integer, or 0.
@@ -45,16 +54,28 @@ int64_t field(const Json& config, std::initializer_list<const char*> names) {
 }
 
 /// The name of a tensor as a whole model's file has it: a file saved from the bare backbone lacks
-/// the outer prefix.
-std::string full_name(const std::string& name) {
-  if (name.starts_with("layers.") || name.starts_with("embed_tokens.")) {
-    return "model." + name;
+/// the outer prefix, and GPT-NeoX's files call the head otherwise.
+std::string full_name(const std::string& name, const ModelFamily& family) {
+  if (name == "lm_head.weight" || name == "embed_out.weight") {
+    return "lm_head.weight";
   }
-  return name.starts_with("h.") || name.starts_with("wte.") ? "transformer." + name : name;
+  return name.starts_with(family.prefix) ? name : family.prefix + name;
+}
+
+/// The number of the layer that a path belongs to, or nothing.
+std::optional<int64_t> layer_of(const std::string& path) {
+  for (const std::string& part : split(path, '.')) {
+    if (!part.empty() && part.size() <= 6 &&
+        part.find_first_not_of("0123456789") == std::string::npos) {
+      return std::stoll(part);
+    }
+  }
+  return std::nullopt;
 }
 
 /// "model.layers.3.mlp.up_proj.weight" as a projection, or nothing.
-std::optional<PlannedLinear> linear_of(const std::string& name, const TensorInfo& info) {
+std::optional<PlannedLinear> linear_of(const std::string& name, const TensorInfo& info,
+                                       const ModelFamily& family) {
   const std::string suffix = ".weight";
   if (!name.ends_with(suffix) || info.shape.size() != 2) {
     return std::nullopt;
@@ -68,25 +89,22 @@ std::optional<PlannedLinear> linear_of(const std::string& name, const TensorInfo
   if (known == std::end(kLinearNames)) {
     return std::nullopt;
   }
-  const std::vector<std::string> parts = split(linear.path, '.');
-  const std::string number = parts.size() > 2 ? parts[2] : "";
-  if (number.empty() || number.size() > 6 ||
-      number.find_first_not_of("0123456789") != std::string::npos) {
+  const std::optional<int64_t> layer = layer_of(linear.path);
+  if (!layer) {
     return std::nullopt;
   }
-  linear.layer = std::stoll(number);
+  linear.layer = *layer;
   linear.place = known->place;
-  const bool in_out = parts[1] == "h";  // GPT-2's Conv1D
+  const bool in_out = std::string(family.model_type) == "gpt2";  // its Conv1D
   linear.out = info.shape[in_out ? 1 : 0];
   linear.in = info.shape[in_out ? 0 : 1];
   return linear;
 }
 
-bool is_tied(const HfDirectory& directory) {
+bool is_tied(const HfDirectory& directory, const ModelFamily& family) {
   const auto found = directory.config().find("tie_word_embeddings");
-  return found != directory.config().end() && found->is_boolean()
-             ? found->get<bool>()
-             : directory.model_type() == "gpt2";
+  return found != directory.config().end() && found->is_boolean() ? found->get<bool>()
+                                                                  : family.tied_by_default;
 }
 
 /// CPUs with AMX have these instructions too.
@@ -107,21 +125,23 @@ ModelSizes model_sizes(const HfDirectory& directory) {
   ModelSizes sizes;
   sizes.model_type = directory.model_type();
   const Json& config = directory.config();
+  const ModelFamily& family =
+      find_family(sizes.model_type, (directory.path() / "config.json").string());
   for (const auto& [stored_name, info] : directory.tensors()) {
-    const std::string name = full_name(stored_name);
-    if (is_buffer(name) || (name == "lm_head.weight" && is_tied(directory))) {
+    const std::string name = full_name(stored_name, family);
+    if (is_buffer(name) || (name == "lm_head.weight" && is_tied(directory, family))) {
       continue;
     }
     sizes.parameters += info.elements();
     sizes.elements[name] = info.elements();
     sizes.stored[info.dtype] += info.elements();
     sizes.head_norms = sizes.head_norms || name.ends_with(".self_attn.q_norm.weight");
-    sizes.layer_norms = sizes.layer_norms || name.ends_with(".ln_1.bias");
-    if (name == "model.embed_tokens.weight" || name == "transformer.wte.weight") {
+    sizes.layer_norms = sizes.layer_norms || is_layer_norm(name);
+    if (name == family.embedding) {
       sizes.vocabulary = info.shape.at(0);
       sizes.hidden = info.shape.back();
     }
-    if (auto linear = linear_of(name, info)) {
+    if (auto linear = linear_of(name, info, family)) {
       sizes.layers = std::max(sizes.layers, linear->layer + 1);
       sizes.linears.push_back(std::move(*linear));
     }

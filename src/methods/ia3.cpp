@@ -47,7 +47,7 @@ bool is_feed_forward(const Json& modules, const NamedLinear& target) {
     return Pattern(modules.get<std::string>()).full_match(target.path);
   }
   if (!modules.is_array()) {
-    return target.role == Role::kMlpDown;
+    return target.linear->role() == Role::kMlpDown;
   }
   return std::any_of(modules.begin(), modules.end(), [&](const Json& ending) {
     return target.path.ends_with(ending.get<std::string>());

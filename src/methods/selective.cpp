@@ -14,8 +14,7 @@ namespace peft {
 namespace {
 
 bool is_norm(const torch::nn::Module* module) {
-  return dynamic_cast<const RmsNorm*>(module) != nullptr ||
-         dynamic_cast<const LayerNorm*>(module) != nullptr;
+  return dynamic_cast<const Norm*>(module) != nullptr;
 }
 
 class SelectiveAdapter : public Adapter {

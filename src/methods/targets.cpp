@@ -22,11 +22,12 @@ std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig&
   std::vector<NamedLinear> candidates = model.projections();
   const std::vector<std::string> available = last_components(candidates);
   if (!config.is_all_linear()) {
-    candidates.push_back({"lm_head", Role::kHead, &model.head()});
+    candidates.push_back({"lm_head", &model.head()});
   }
   std::vector<NamedLinear> targets;
   for (const NamedLinear& linear : candidates) {
-    const bool is_usual = std::find(usual.begin(), usual.end(), linear.role) != usual.end();
+    const bool is_usual =
+        std::find(usual.begin(), usual.end(), linear.linear->role()) != usual.end();
     if (selection.takes(linear.path, is_usual)) {
       targets.push_back(linear);
     }

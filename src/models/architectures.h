@@ -8,5 +8,6 @@ namespace peft {
 
 std::unique_ptr<CausalLM> build_llama(const ModelBlueprint& blueprint);
 std::unique_ptr<CausalLM> build_gpt2(const ModelBlueprint& blueprint);
+std::unique_ptr<CausalLM> build_gpt_neox(const ModelBlueprint& blueprint);
 
 }  // namespace peft

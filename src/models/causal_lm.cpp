@@ -55,6 +55,33 @@ Tensor CausalLM::real_rows(const Tensor& hidden, const ModelInput& input) {
   return hidden.narrow(0, rows, hidden.size(0) - rows);
 }
 
+std::vector<NamedLinear> CausalLM::projections() const {
+  std::vector<NamedLinear> all;
+  for (const auto& module : named_modules("", /*include_self=*/false)) {
+    const auto linear = std::dynamic_pointer_cast<Linear>(module.value());
+    if (linear != nullptr && linear->role() != Role::kHead) {
+      all.push_back({module.key(), linear.get()});
+    }
+  }
+  return all;
+}
+
+std::vector<Attention*> CausalLM::attentions() const {
+  std::vector<Attention*> all;
+  for (const auto& module : modules(/*include_self=*/false)) {
+    if (const auto attention = std::dynamic_pointer_cast<Attention>(module)) {
+      all.push_back(attention.get());
+    }
+  }
+  return all;
+}
+
+Tensor CausalLM::logits(const Tensor& hidden) const {
+  const Tensor own = head().forward(hidden);
+  const double cap = shape_.logit_softcap;
+  return cap == 0 ? own : at::tanh(own / cap) * cap;
+}
+
 int64_t CausalLM::longest_context(const Segments& segments, const KvCache* cache) {
   int64_t longest = segments.longest;
   for (int64_t b = 0; cache != nullptr && !segments.prefix && b < cache->sequences(); ++b) {
@@ -66,11 +93,12 @@ int64_t CausalLM::longest_context(const Segments& segments, const KvCache* cache
 HeadLoss CausalLM::loss(const Batch& batch, bool count_correct) const {
   const ModelInput in = input(batch);
   const auto [states, targets] = scored(in, hidden(in));
-  const CrossEntropyOptions options{.count_correct = count_correct};
+  const CrossEntropyOptions options{.count_correct = count_correct,
+                                    .softcap = shape_.logit_softcap};
   if (!head().hook) {
     return head_cross_entropy(states, head().weight(), head().bias(), targets, options);
   }
-  const auto rows_to_logits = [this](const Tensor& rows) { return logits(rows); };
+  const auto rows_to_logits = [this](const Tensor& rows) { return head().forward(rows); };
   std::vector<Tensor> trainable;
   for (const Tensor& parameter : head().hook->parameters()) {
     if (parameter.requires_grad()) {

@@ -3,8 +3,7 @@
 
 #include "architectures.h"
 #include "peft/models/config_fields.h"
-#include "peft/nn/activation.h"
-#include "peft/nn/norm.h"
+#include "peft/models/decoder.h"
 
 namespace peft {
 namespace {
@@ -16,7 +15,7 @@ struct Gpt2Config {
   Activation activation;
 };
 
-Gpt2Config read_config(const ModelBlueprint& blueprint) {
+Gpt2Config read_gpt2(const ModelBlueprint& blueprint) {
   const ConfigFields fields(blueprint.config, blueprint.where);
   Gpt2Config config{};
   config.hidden = fields.size({"n_embd", "hidden_size"}, 768);
@@ -42,21 +41,17 @@ double score_scale(const Gpt2Config& c, int64_t layer) {
          (c.scale_by_layer ? static_cast<double>(layer + 1) : 1.0);
 }
 
-std::shared_ptr<Linear> conv1d(int64_t in, int64_t out, const at::TensorOptions& options) {
-  return std::make_shared<Linear>(in, out, /*with_bias=*/true, options, WeightLayout::kInOut);
-}
-
 class Gpt2Attention final : public Attention {
  public:
   Gpt2Attention(const Gpt2Config& c, int64_t layer, const at::TensorOptions& options)
       : Attention({layer, c.heads, c.heads, c.hidden / c.heads, /*fused=*/true},
                   {.scale = score_scale(c, layer)}),
-        qkv_(register_module("c_attn", conv1d(c.hidden, 3 * c.hidden, options))),
-        out_(register_module("c_proj", conv1d(c.hidden, c.hidden, options))) {}
+        qkv_(add("c_attn", Role::kQueryKeyValue, c.hidden, 3 * c.hidden, options)),
+        out_(add("c_proj", Role::kAttentionOut, c.hidden, c.hidden, options)) {}
 
-  Tensor forward(const Tensor& x, const Segments& segments, KvCache* cache) const {
+  Tensor forward(const Tensor& x, const BlockInput& input) const override {
     const std::vector<Tensor> qkv = qkv_->forward(x).chunk(3, /*dim=*/-1);
-    return attend(heads(qkv[0]), heads(qkv[1]), heads(qkv[2]), segments, cache);
+    return attend(heads(qkv[0]), heads(qkv[1]), heads(qkv[2]), input);
   }
 
   std::pair<Tensor, Tensor> project_kv(const Tensor& x) const override {
@@ -64,15 +59,15 @@ class Gpt2Attention final : public Attention {
     return {heads(qkv[1]), heads(qkv[2])};
   }
 
-  void list(const std::string& path, std::vector<NamedLinear>& all) const {
-    all.push_back({path + ".c_attn", Role::kQueryKeyValue, qkv_.get()});
-    all.push_back({path + ".c_proj", Role::kAttentionOut, out_.get()});
-  }
-
  protected:
   const Linear& out_projection() const override { return *out_; }
 
  private:
+  std::shared_ptr<Linear> add(const char* name, Role role, int64_t in, int64_t out,
+                              const at::TensorOptions& options) {
+    return register_module(name, std::make_shared<Linear>(role, in, out, /*with_bias=*/true,
+                                                          options, WeightLayout::kInOut));
+  }
   Tensor heads(const Tensor& part) const {
     return part.unflatten(-1, {shape().heads, shape().head_dim});
   }
@@ -80,146 +75,51 @@ class Gpt2Attention final : public Attention {
   std::shared_ptr<Linear> qkv_, out_;
 };
 
-class Gpt2Mlp final : public torch::nn::Module {
+std::shared_ptr<Block> gpt2_block(const Gpt2Config& c, int64_t layer,
+                                  const at::TensorOptions& options) {
+  const auto norm = [&] { return std::make_shared<LayerNorm>(c.hidden, c.eps, options); };
+  const MlpShape mlp{c.hidden, c.mlp, /*with_bias=*/true};
+  return std::make_shared<PreNormBlock>(
+      PreNormParts{{"ln_1", norm()},
+                   {"attn", std::make_shared<Gpt2Attention>(c, layer, options)},
+                   {"ln_2", norm()},
+                   {"mlp", std::make_shared<PlainMlp>("c_fc", "c_proj", mlp, c.activation, options,
+                                                      WeightLayout::kInOut)}});
+}
+
+/// Learned positions are added to the tokens.
+class Gpt2LMHeadModel final : public Decoder {
  public:
-  Gpt2Mlp(const Gpt2Config& c, const at::TensorOptions& options)
-      : activation_(c.activation),
-        up_(register_module("c_fc", conv1d(c.hidden, c.mlp, options))),
-        down_(register_module("c_proj", conv1d(c.mlp, c.hidden, options))) {}
-
-  Tensor forward(const Tensor& x) const { return down_->forward(activation_(up_->forward(x))); }
-
-  void list(const std::string& path, std::vector<NamedLinear>& all) const {
-    all.push_back({path + ".c_fc", Role::kMlpUp, up_.get()});
-    all.push_back({path + ".c_proj", Role::kMlpDown, down_.get()});
-  }
-
- private:
-  Activation activation_;
-  std::shared_ptr<Linear> up_, down_;
-};
-
-class Gpt2Block final : public torch::nn::Module {
- public:
-  Gpt2Block(const Gpt2Config& c, int64_t layer, const at::TensorOptions& options)
-      : attention_norm_(
-            register_module("ln_1", std::make_shared<LayerNorm>(c.hidden, c.eps, options))),
-        attention_(register_module("attn", std::make_shared<Gpt2Attention>(c, layer, options))),
-        mlp_norm_(register_module("ln_2", std::make_shared<LayerNorm>(c.hidden, c.eps, options))),
-        mlp_(register_module("mlp", std::make_shared<Gpt2Mlp>(c, options))) {}
-
-  Tensor forward(const Tensor& x, const Segments& segments, KvCache* cache) const {
-    const Tensor h = attention_residual_.add(
-        x, attention_->forward(attention_norm_->forward(x), segments, cache));
-    return mlp_residual_.add(h, mlp_->forward(mlp_norm_->forward(h)));
-  }
-
-  void list(const std::string& path, std::vector<NamedResidual>& all) {
-    all.push_back({path, /*is_mlp=*/false, &attention_residual_});
-    all.push_back({path, /*is_mlp=*/true, &mlp_residual_});
-  }
-
-  Gpt2Attention& attention() const { return *attention_; }
-
-  void list(const std::string& path, std::vector<NamedLinear>& all) const {
-    attention_->list(path + ".attn", all);
-    mlp_->list(path + ".mlp", all);
-  }
-
- private:
-  std::shared_ptr<LayerNorm> attention_norm_;
-  std::shared_ptr<Gpt2Attention> attention_;
-  std::shared_ptr<LayerNorm> mlp_norm_;
-  std::shared_ptr<Gpt2Mlp> mlp_;
-  Residual attention_residual_, mlp_residual_;
-};
-
-/// The checkpoint's "transformer." part: embeddings, blocks, last norm.
-class Gpt2Trunk final : public torch::nn::Module {
- public:
-  Gpt2Trunk(const Gpt2Config& c, const at::TensorOptions& options)
-      : tokens_(
-            register_module("wte", std::make_shared<Embedding>(c.vocabulary, c.hidden, options))),
-        positions_(
-            register_module("wpe", std::make_shared<Embedding>(c.positions, c.hidden, options))) {
-    const auto layers = register_module("h", std::make_shared<torch::nn::Module>());
-    for (int64_t i = 0; i < c.layers; ++i) {
-      blocks_.push_back(
-          layers->register_module(std::to_string(i), std::make_shared<Gpt2Block>(c, i, options)));
-    }
-    norm_ = register_module("ln_f", std::make_shared<LayerNorm>(c.hidden, c.eps, options));
-  }
-
-  Embedding& tokens() const { return *tokens_; }
-  const Embedding& positions() const { return *positions_; }
-  const LayerNorm& norm() const { return *norm_; }
-  const std::vector<std::shared_ptr<Gpt2Block>>& blocks() const { return blocks_; }
-
- private:
-  std::shared_ptr<Embedding> tokens_, positions_;
-  std::vector<std::shared_ptr<Gpt2Block>> blocks_;
-  std::shared_ptr<LayerNorm> norm_;
-};
-
-class Gpt2LMHeadModel final : public CausalLM {
- public:
-  Gpt2LMHeadModel(const Gpt2Config& c, ModelShape shape, const ModelBlueprint& blueprint)
-      : CausalLM(std::move(shape)),
-        trunk_(register_module("transformer", std::make_shared<Gpt2Trunk>(c, blueprint.options))),
-        head_(register_module("lm_head",
-                              std::make_shared<Linear>(c.hidden, c.vocabulary,
-                                                       /*with_bias=*/false, blueprint.options))) {
-    if (blueprint.tied) {
-      head_->tie(trunk_->tokens().weight());
-    }
-  }
-
-  std::vector<NamedLinear> projections() const override {
-    std::vector<NamedLinear> all;
-    for (size_t i = 0; i < trunk_->blocks().size(); ++i) {
-      trunk_->blocks()[i]->list(fmt::format("transformer.h.{}", i), all);
-    }
-    return all;
-  }
-  std::vector<NamedResidual> residuals() const override {
-    std::vector<NamedResidual> all;
-    for (size_t i = 0; i < trunk_->blocks().size(); ++i) {
-      trunk_->blocks()[i]->list(fmt::format("transformer.h.{}", i), all);
-    }
-    return all;
-  }
-  std::vector<Attention*> attentions() const override {
-    std::vector<Attention*> all;
-    for (const auto& block : trunk_->blocks()) {
-      all.push_back(&block->attention());
-    }
-    return all;
-  }
-  Linear& head() const override { return *head_; }
-  Embedding& token_embedding() const override { return trunk_->tokens(); }
+  Gpt2LMHeadModel(DecoderParts parts, const ModelBlueprint& blueprint)
+      : Decoder(std::move(parts), blueprint),
+        positions_(trunk_module().register_module(
+            "wpe", std::make_shared<Embedding>(shape().max_positions, shape().hidden,
+                                               blueprint.options))) {}
 
  protected:
-  Tensor trunk(const ModelInput& input, KvCache* cache) const override {
-    const auto segments = std::make_shared<const Segments>(input.segments);
-    Tensor x = input.embeddings + trunk_->positions().forward(input.positions);
-    for (const auto& block : trunk_->blocks()) {
-      x = run_block([=](const Tensor& h) { return block->forward(h, *segments, cache); }, x);
-    }
-    return trunk_->norm().forward(x);
+  Tensor enter(const ModelInput& input) const override {
+    return input.embeddings + positions_->forward(input.positions);
   }
 
  private:
-  std::shared_ptr<Gpt2Trunk> trunk_;
-  std::shared_ptr<Linear> head_;
+  std::shared_ptr<Embedding> positions_;
 };
 
 }  // namespace
 
 std::unique_ptr<CausalLM> build_gpt2(const ModelBlueprint& blueprint) {
-  const Gpt2Config config = read_config(blueprint);
-  ModelShape shape{"GPT2LMHeadModel", "gpt2",          config.layers, config.hidden,
-                   config.vocabulary, config.positions};
-  return std::make_unique<Gpt2LMHeadModel>(config, std::move(shape), blueprint);
+  const Gpt2Config config = read_gpt2(blueprint);
+  DecoderParts parts;
+  parts.shape = decoder_shape(blueprint, {.hidden = config.hidden,
+                                          .layers = config.layers,
+                                          .vocabulary = config.vocabulary,
+                                          .positions = config.positions});
+  parts.names = {"transformer", "wte", "h", "ln_f"};
+  for (int64_t i = 0; i < config.layers; ++i) {
+    parts.blocks.push_back(gpt2_block(config, i, blueprint.options));
+  }
+  parts.norm = std::make_shared<LayerNorm>(config.hidden, config.eps, blueprint.options);
+  return std::make_unique<Gpt2LMHeadModel>(std::move(parts), blueprint);
 }
 
 }  // namespace peft

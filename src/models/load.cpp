@@ -66,15 +66,18 @@ struct Tying {
   std::string head;
 };
 
-Tying resolve_tying(const HfDirectory& directory, const Architecture& architecture) {
+Tying resolve_tying(const HfDirectory& directory, const ModelFamily& family) {
   Tying tying;
-  tying.embedding = stored_name(directory, architecture.embedding, architecture.prefix);
+  tying.embedding = stored_name(directory, family.embedding, family.prefix);
   tying.head = stored_name(directory, "lm_head.weight", "");
+  if (tying.head.empty()) {
+    tying.head = stored_name(directory, "embed_out.weight", "");  // GPT-NeoX's files
+  }
   const Json& config = directory.config();
   const bool wanted =
       config.contains("tie_word_embeddings") && config.at("tie_word_embeddings").is_boolean()
           ? config.at("tie_word_embeddings").get<bool>()
-          : architecture.tied_by_default;
+          : family.tied_by_default;
   const bool both = !tying.embedding.empty() && !tying.head.empty();
   tying.tied = wanted && (!both || same_bytes(directory, tying.embedding, tying.head));
   if (tying.tied && tying.embedding.empty()) {
@@ -121,7 +124,7 @@ bool cpu_multiplies_bfloat16() {
 }
 
 StoredNames checked_names(const HfDirectory& directory, const CausalLM& model,
-                          const Architecture& architecture, const Tying& tying) {
+                          const ModelFamily& family, const Tying& tying) {
   std::vector<std::string> faults;
   std::set<std::string> used;
   StoredNames names;
@@ -130,9 +133,9 @@ StoredNames checked_names(const HfDirectory& directory, const CausalLM& model,
     if (is_head && tying.tied) {
       continue;  // the embedding's own memory
     }
-    const std::string name = entry.key() == architecture.embedding ? tying.embedding
-                             : is_head                             ? tying.head
-                                       : stored_name(directory, entry.key(), architecture.prefix);
+    const std::string name = entry.key() == family.embedding ? tying.embedding
+                             : is_head                       ? tying.head
+                                       : stored_name(directory, entry.key(), family.prefix);
     if (name.empty()) {
       faults.push_back(fmt::format("{}: not in the file", entry.key()));
       continue;
@@ -152,12 +155,12 @@ StoredNames checked_names(const HfDirectory& directory, const CausalLM& model,
   }
   for (const auto& [name, info] : directory.tensors()) {
     if (used.count(name) == 0 && !is_ignorable(name)) {
-      faults.push_back(fmt::format("{}: {} has no such tensor", name, architecture.class_name));
+      faults.push_back(fmt::format("{}: {} has no such tensor", name, family.class_name));
     }
   }
   check<ModelError>(
       faults.empty(), "{}: {} tensors do not fit {}\n  {}{}", directory.path().string(),
-      faults.size(), architecture.class_name,
+      faults.size(), family.class_name,
       fmt::join(faults.begin(), faults.begin() + std::min<size_t>(faults.size(), 20), "\n  "),
       faults.size() > 20 ? fmt::format("\n  ... and {} more", faults.size() - 20) : "");
   return names;
@@ -191,12 +194,13 @@ at::ScalarType compute_dtype(const std::string& choice, const HfDirectory& direc
 
 UnreadModel build_model(const HfDirectory& directory, at::ScalarType dtype, at::Device device) {
   const std::string where = (directory.path() / "config.json").string();
-  const Architecture& architecture = find_architecture(directory.model_type(), where);
-  const Tying tying = resolve_tying(directory, architecture);
+  const ModelFamily& family = find_family(directory.model_type(), where);
+  const Tying tying = resolve_tying(directory, family);
   const at::TensorOptions options = at::TensorOptions().dtype(dtype).device(device);
-  UnreadModel unread{architecture.build({directory.config(), where, options, tying.tied}), {}};
+  UnreadModel unread{build_architecture({family, directory.config(), where, options, tying.tied}),
+                     {}};
   unread.model->eval();
-  unread.names = checked_names(directory, *unread.model, architecture, tying);
+  unread.names = checked_names(directory, *unread.model, family, tying);
   return unread;
 }
 

@@ -3,28 +3,30 @@
 #include "architectures.h"
 
 namespace peft {
+namespace {
 
-const std::vector<Architecture>& architectures() {
-  static const std::vector<Architecture> table = {
-      {"llama", "LlamaForCausalLM", "model.", "model.embed_tokens.weight", false, build_llama},
-      {"mistral", "MistralForCausalLM", "model.", "model.embed_tokens.weight", false, build_llama},
-      {"qwen2", "Qwen2ForCausalLM", "model.", "model.embed_tokens.weight", false, build_llama},
-      {"qwen3", "Qwen3ForCausalLM", "model.", "model.embed_tokens.weight", false, build_llama},
-      {"gpt2", "GPT2LMHeadModel", "transformer.", "transformer.wte.weight", true, build_gpt2},
-  };
-  return table;
-}
+/// The builder of a model type.
+struct Architecture {
+  const char* model_type;
+  std::unique_ptr<CausalLM> (*build)(const ModelBlueprint&);
+};
 
-const Architecture& find_architecture(const std::string& model_type, const std::string& where) {
-  std::vector<std::string> known;
-  for (const Architecture& architecture : architectures()) {
-    if (model_type == architecture.model_type) {
-      return architecture;
+/// One line per model type of config/model_family.
+constexpr Architecture kArchitectures[] = {
+    {"llama", build_llama}, {"mistral", build_llama}, {"qwen2", build_llama},
+    {"qwen3", build_llama}, {"gpt2", build_gpt2},     {"gpt_neox", build_gpt_neox},
+};
+
+}  // namespace
+
+std::unique_ptr<CausalLM> build_architecture(const ModelBlueprint& blueprint) {
+  const std::string type = blueprint.family.model_type;
+  for (const Architecture& architecture : kArchitectures) {
+    if (type == architecture.model_type) {
+      return architecture.build(blueprint);
     }
-    known.emplace_back(architecture.model_type);
   }
-  fail<ModelError>("{}: model_type: expected one of {}, found \"{}\"", where,
-                   fmt::join(known, ", "), model_type);
+  TORCH_INTERNAL_ASSERT(false, "every family has a builder: ", type);
 }
 
 }  // namespace peft

@@ -10,23 +10,6 @@
 namespace peft {
 namespace {
 
-/// Keys of "rope_parameters" (5.x), or of "rope_scaling" with the top-level theta (4.x); keys
-/// inside win over those outside.
-Json rope_section(const Json& config) {
-  Json section = Json::object();
-  for (const char* key : {"rope_theta", "partial_rotary_factor"}) {
-    if (config.contains(key) && !config.at(key).is_null()) {
-      section[key] = config.at(key);
-    }
-  }
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    if (config.contains(key) && config.at(key).is_object()) {
-      section.update(config.at(key));
-    }
-  }
-  return section;
-}
-
 double number(const Json& section, const char* key, double otherwise, const std::string& where) {
   if (!section.contains(key) || section.at(key).is_null()) {
     return otherwise;
@@ -98,50 +81,97 @@ double yarn_attention(const Json& section, double factor, const std::string& whe
   return scale > 0.0 && all > 0.0 ? magnitude(scale) / magnitude(all) : magnitude(1.0);
 }
 
+/// LongRoPE (Ding et al. 2024): every frequency has a divisor of its own.
+std::vector<double> divided(std::vector<double> frequencies, const Json& section, const char* key,
+                            const std::string& where) {
+  const bool is_list = section.contains(key) && section.at(key).is_array();
+  check<ModelError>(is_list && section.at(key).size() == frequencies.size(),
+                    "{}: {}: expected a list of {} numbers", where, key, frequencies.size());
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    const Json& divisor = section.at(key)[i];
+    check<ModelError>(divisor.is_number() && divisor > 0.0,
+                      "{}: {}: expected positive numbers, found {}", where, key,
+                      json_excerpt(divisor));
+    frequencies[i] /= divisor.get<double>();
+  }
+  return frequencies;
+}
+
+double longrope_attention(const Json& section, double stretch, double original,
+                          const std::string& where) {
+  const double factor = number(section, "factor", stretch, where);
+  const double own = factor <= 1.0 ? 1.0 : std::sqrt(1.0 + std::log(factor) / std::log(original));
+  return number(section, "attention_factor", own, where);
+}
+
 Tensor float_tensor(const std::vector<double>& values) {
   return at::tensor(values, at::kDouble).to(at::kFloat);
 }
 
 }  // namespace
 
-Rope::Rope(const Json& config, int64_t head_dim, int64_t positions, const std::string& where) {
-  const Json section = rope_section(config);
-  theta_ = number(section, "rope_theta", 1e4, where);
+Json rope_settings(const Json& config) {
+  Json settings = Json::object();
+  for (const char* key :
+       {"rope_theta", "partial_rotary_factor", "original_max_position_embeddings"}) {
+    if (config.contains(key) && !config.at(key).is_null()) {
+      settings[key] = config.at(key);
+    }
+  }
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    if (config.contains(key) && config.at(key).is_object()) {
+      settings.update(config.at(key));
+    }
+  }
+  if (!settings.contains("rope_type") && settings.contains("type")) {
+    settings["rope_type"] = settings.at("type");
+  }
+  return settings;
+}
+
+Rope::Rope(const Json& settings, int64_t head_dim, int64_t positions, const std::string& where) {
+  theta_ = number(settings, "rope_theta", 1e4, where);
   dimensions_ = static_cast<int64_t>(static_cast<double>(head_dim) *
-                                     number(section, "partial_rotary_factor", 1.0, where));
+                                     number(settings, "partial_rotary_factor", 1.0, where));
   check<ModelError>(dimensions_ > 0 && dimensions_ <= head_dim && dimensions_ % 2 == 0,
                     "{}: rotary dimensions: expected an even number up to {}, found {}", where,
                     head_dim, dimensions_);
-  const char* const key = section.contains("rope_type") ? "rope_type" : "type";
-  if (section.contains(key) && section.at(key).is_string()) {
-    type_ = section.at(key).get<std::string>();
+  if (settings.contains("rope_type") && settings.at("rope_type").is_string()) {
+    type_ = settings.at("rope_type").get<std::string>();
   }
-  factor_ = number(section, "factor", 1.0, where);
-  const double original =
-      number(section, "original_max_position_embeddings", static_cast<double>(positions), where);
-  original_positions_ = static_cast<int64_t>(type_ == "dynamic" ? positions : original);
+  factor_ = number(settings, "factor", 1.0, where);
+  const auto most = static_cast<double>(positions);
+  const double original = number(settings, "original_max_position_embeddings", most, where);
+  original_positions_ = static_cast<int64_t>(type_ == "dynamic" ? most : original);
   std::vector<double> frequencies = plain(theta_, dimensions_);
   if (type_ == "linear") {
     for (double& f : frequencies) {
       f /= factor_;
     }
   } else if (type_ == "llama3") {
-    scale_llama3(frequencies, section, factor_, original, where);
+    scale_llama3(frequencies, settings, factor_, original, where);
   } else if (type_ == "yarn") {
-    scale_yarn(frequencies, section, factor_, original, theta_, dimensions_, where);
-    attention_factor_ = yarn_attention(section, factor_, where);
+    scale_yarn(frequencies, settings, factor_, original, theta_, dimensions_, where);
+    attention_factor_ = yarn_attention(settings, factor_, where);
+  } else if (type_ == "longrope") {
+    long_frequencies_ = float_tensor(divided(frequencies, settings, "long_factor", where));
+    frequencies = divided(frequencies, settings, "short_factor", where);
+    attention_factor_ = longrope_attention(settings, most / original, original, where);
   } else {
     check<ModelError>(type_ == "default" || type_ == "dynamic",
-                      "{}: rope_type: expected default, linear, dynamic, llama3 or yarn, found "
-                      "\"{}\"",
+                      "{}: rope_type: expected default, linear, dynamic, llama3, yarn or longrope, "
+                      "found \"{}\"",
                       where, type_);
   }
   frequencies_ = float_tensor(frequencies);
 }
 
 Tensor Rope::frequencies(int64_t longest) const {
-  if (type_ != "dynamic" || longest <= original_positions_) {
+  if (longest <= original_positions_) {
     return frequencies_;
+  }
+  if (type_ != "dynamic") {
+    return long_frequencies_.defined() ? long_frequencies_ : frequencies_;
   }
   const double d = static_cast<double>(dimensions_);
   const double stretch =

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "peft/kernels/swiglu.h"
 #include "peft/util/error.h"
 #include "peft/util/json.h"
 
@@ -44,6 +45,10 @@ Activation activation(const std::string& name, const std::string& where) {
   check<ModelError>(found != table.end(), "{}: unknown activation \"{}\"{}", where, name,
                     did_you_mean(name, names));
   return found->second;
+}
+
+Tensor gated(Activation f, const Tensor& gate, const Tensor& up) {
+  return f == silu ? swiglu(gate, up) : f(gate) * up;
 }
 
 }  // namespace peft

@@ -24,7 +24,9 @@ void spread_prefix(const SharedPrefix& prefix, AttentionState& state, int64_t la
 }  // namespace
 
 Tensor Attention::attend(const Tensor& q, const Tensor& k, const Tensor& v,
-                         const Segments& segments, KvCache* cache) const {
+                         const BlockInput& input) const {
+  const Segments& segments = input.segments;
+  KvCache* const cache = input.cache;
   AttentionState state{q, k, v, segments, segments};
   if (segments.prefix) {
     spread_prefix(*segments.prefix, state, shape_.layer, cache);

@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "peft/config/methods.h"
+#include "peft/config/model_family.h"
 #include "peft/methods/registry.h"
-#include "peft/models/registry.h"
 
 namespace peft {
 namespace {
@@ -24,11 +24,10 @@ TEST(Readme, HasARowForEveryMethod) {
 }
 
 TEST(Readme, HasARowForEveryModel) {
-  for (const Architecture& architecture : architectures()) {
-    EXPECT_NE(readme().find(
-                  fmt::format("| `{}` | `{}` |", architecture.model_type, architecture.class_name)),
+  for (const ModelFamily& family : model_families()) {
+    EXPECT_NE(readme().find(fmt::format("| `{}` | `{}` |", family.model_type, family.class_name)),
               std::string::npos)
-        << architecture.model_type;
+        << family.model_type;
   }
 }
 

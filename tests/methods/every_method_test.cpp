@@ -4,9 +4,10 @@
 #include "peft/config/adapter_config.h"
 #include "peft/evaluation/generator.h"
 #include "peft/methods/adapter_io.h"
+#include "peft/methods/host_parts.h"
 #include "peft/methods/registry.h"
 #include "peft/training/optimizer.h"
-#include "support/fixtures.h"
+#include "support/tiny_models.h"
 
 namespace peft {
 namespace {
@@ -65,18 +66,16 @@ const MethodCase kMethods[] = {
     {"VERA", R"({"peft_type": "VERA", "r": 8})", Start::kExact},
     {"OFT", R"({"peft_type": "OFT", "oft_block_size": 4})", Start::kRounding},
 };
-const char* const kArchitectures[] = {"llama", "mistral", "qwen2", "qwen3", "gpt2"};
 
-class EveryMethod : public testing::TestWithParam<std::tuple<MethodCase, const char*>> {
+class EveryMethod : public testing::TestWithParam<std::tuple<MethodCase, std::string>> {
  protected:
   const MethodCase& method() const { return std::get<0>(GetParam()); }
 
   void SetUp() override {
-    const std::string architecture = std::get<1>(GetParam());
-    const bool has_biases = architecture == "gpt2" || architecture == "qwen2";
-    if (method().name == std::string("BITFIT") && !has_biases) {
+    if (method().name == std::string("BITFIT") &&
+        parameters_ending_with(*model_, ".bias").empty()) {
       EXPECT_THROW(attach(), UsageError);
-      GTEST_SKIP() << architecture << " has no biases";
+      GTEST_SKIP() << std::get<1>(GetParam()) << " has no biases";
     }
   }
 
@@ -305,10 +304,10 @@ TEST_P(EveryMethod, GeneratesWithACacheAsWithoutOne) {
 
 INSTANTIATE_TEST_SUITE_P(Table, EveryMethod,
                          testing::Combine(testing::ValuesIn(kMethods),
-                                          testing::ValuesIn(kArchitectures)),
+                                          testing::ValuesIn(tiny_architectures())),
                          [](const auto& entry) {
                            return std::string(std::get<0>(entry.param).name) + "_" +
-                                  std::get<1>(entry.param);
+                                  test_name(std::get<1>(entry.param));
                          });
 
 TEST(EveryMethodTable, HasEveryMethodOfTheRegistry) {

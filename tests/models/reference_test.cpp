@@ -1,16 +1,16 @@
 // Every architecture against transformers: logits and greedy tokens of tiny checkpoints
 // (scripts/make_fixtures.py), and of two real ones where they are present.
 #include "peft/evaluation/generator.h"
-#include "support/fixtures.h"
+#include "support/tiny_models.h"
 
 namespace peft {
 namespace {
 
-class Reference : public testing::TestWithParam<const char*> {
+class Reference : public testing::TestWithParam<std::string> {
  protected:
   std::unique_ptr<CausalLM> model_ = fixture_model(GetParam());
   std::map<std::string, Tensor> expected_ =
-      read_tensors(fixture(std::string("models/") + GetParam()) / "reference.safetensors");
+      read_tensors(fixture("models/" + GetParam()) / "reference.safetensors");
 };
 
 TEST_P(Reference, GivesTheSameLogits) {
@@ -50,8 +50,8 @@ TEST_P(Reference, GeneratesTheSameGreedyTokens) {
 }
 
 INSTANTIATE_TEST_SUITE_P(TinyCheckpoints, Reference,
-                         testing::Values("llama", "llama3-rope", "llama-linear-rope",
-                                         "llama-yarn-rope", "mistral", "qwen2", "qwen3", "gpt2"));
+                         testing::ValuesIn(tiny_models_with("reference.safetensors")),
+                         [](const auto& entry) { return test_name(entry.param); });
 
 class RealModel : public testing::TestWithParam<const char*> {};
 

@@ -4,7 +4,7 @@
 
 #include "peft/methods/adapter_io.h"
 #include "peft/training/trainer.h"
-#include "support/fixtures.h"
+#include "support/tiny_models.h"
 
 namespace peft {
 namespace {
@@ -19,7 +19,7 @@ std::vector<Example> read_examples(const std::filesystem::path& file) {
   return examples;
 }
 
-class FiveSteps : public testing::TestWithParam<const char*> {
+class FiveSteps : public testing::TestWithParam<std::string> {
  protected:
   void run(const TrainOptions& options) {
     std::vector<int64_t> lengths;
@@ -34,7 +34,7 @@ class FiveSteps : public testing::TestWithParam<const char*> {
           {[&](const StepRecord& record) { records_.push_back(record); }, {}});
   }
 
-  std::filesystem::path folder_ = fixture(std::string("models/") + GetParam() + "/lora");
+  std::filesystem::path folder_ = fixture("models/" + GetParam() + "/lora");
   std::unique_ptr<CausalLM> model_ = fixture_model(GetParam());
   std::unique_ptr<Adapter> adapter_ = load_adapter(*model_, read_adapter(folder_));
   std::vector<Example> examples_ = read_examples(folder_ / "rows.jsonl");
@@ -93,8 +93,8 @@ TEST_P(FiveSteps, TakeTheReferencesGradient) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, FiveSteps,
-                         testing::Values("llama", "mistral", "qwen2", "qwen3", "gpt2"));
+INSTANTIATE_TEST_SUITE_P(Architectures, FiveSteps, testing::ValuesIn(tiny_architectures()),
+                         [](const auto& entry) { return test_name(entry.param); });
 
 }  // namespace
 }  // namespace peft

@@ -17,23 +17,9 @@
 
 namespace peft {
 
-/// What a projection does. A fused projection has the role of its first part and says so.
-enum class Role {
-  kQuery,
-  kKey,
-  kValue,
-  kQueryKeyValue,
-  kAttentionOut,
-  kMlpGate,
-  kMlpUp,
-  kMlpDown,
-  kHead
-};
-
-/// A projection, its checkpoint name ("model.layers.0.self_attn.q_proj") and its role.
+/// A projection and its checkpoint name ("model.layers.0.self_attn.q_proj").
 struct NamedLinear {
   std::string path;
-  Role role;
   Linear* linear;
 };
 
@@ -53,6 +39,7 @@ struct ModelShape {
   int64_t hidden = 0;
   int64_t vocabulary = 0;
   int64_t max_positions = 0;
+  double logit_softcap = 0;  ///< logits become softcap * tanh(logits / softcap); 0: off
 };
 
 /// A pretrained decoder: trunk and head, frozen, with sockets. Module and parameter names are the
@@ -75,17 +62,18 @@ class CausalLM : public torch::nn::Module {
   static Tensor real_rows(const Tensor& hidden, const ModelInput& input);
 
   /// (n, D) -> (n, V), in the model's dtype.
-  virtual Tensor logits(const Tensor& hidden) const { return head().forward(hidden); }
+  Tensor logits(const Tensor& hidden) const;
 
   /// Sum of the next-token losses over the batch's scored tokens, and their number. With
   /// `count_correct` also how many the model would have predicted. Never holds all logits.
   HeadLoss loss(const Batch& batch, bool count_correct = false) const;
 
   /// Every projection of the blocks, in the checkpoint's order; the head is not among them.
-  virtual std::vector<NamedLinear> projections() const = 0;
+  std::vector<NamedLinear> projections() const;
+  /// The attention of every block, in order.
+  std::vector<Attention*> attentions() const;
   /// Both residuals of every block, in order.
   virtual std::vector<NamedResidual> residuals() const = 0;
-  virtual std::vector<Attention*> attentions() const = 0;
   virtual Linear& head() const = 0;
   virtual Embedding& token_embedding() const = 0;
   /// Whether the head's matrix is the token embedding's.

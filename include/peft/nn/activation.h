@@ -13,4 +13,7 @@ using Activation = Tensor (*)(const Tensor& x);
 /// ModelError for a name we do not know, with `where` in front.
 Activation activation(const std::string& name, const std::string& where);
 
+/// f(gate) * up, elementwise on equal shapes; fused where f is silu.
+Tensor gated(Activation f, const Tensor& gate, const Tensor& up);
+
 }  // namespace peft

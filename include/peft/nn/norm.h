@@ -8,12 +8,19 @@
 
 namespace peft {
 
+/// A norm of rows over the last dimension.
+class Norm : public torch::nn::Module {
+ public:
+  /// x: (..., width) -> the same.
+  virtual Tensor forward(const Tensor& x) const = 0;
+};
+
 /// x / sqrt(mean(x^2) + eps) * weight over the last dimension. The weight may have another dtype
 /// than x (float32 while it trains).
-class RmsNorm final : public torch::nn::Module {
+class RmsNorm final : public Norm {
  public:
   RmsNorm(int64_t width, double eps, const at::TensorOptions& options);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
  private:
   double eps_;
@@ -21,10 +28,10 @@ class RmsNorm final : public torch::nn::Module {
 };
 
 /// (x - mean) / sqrt(var + eps) * weight + bias over the last dimension, variance biased.
-class LayerNorm final : public torch::nn::Module {
+class LayerNorm final : public Norm {
  public:
   LayerNorm(int64_t width, double eps, const at::TensorOptions& options);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
  private:
   double eps_;

@@ -1,0 +1,84 @@
+#include "peft/models/decoder.h"
+
+#include <ATen/ATen.h>
+
+#include "peft/util/text.h"
+
+namespace peft {
+namespace {
+
+/// A module of nested names: "model.decoder" below `root`.
+std::shared_ptr<torch::nn::Module> nested(torch::nn::Module& root, const std::string& path) {
+  torch::nn::Module* parent = &root;
+  std::shared_ptr<torch::nn::Module> module;
+  for (const std::string& name : split(path, '.')) {
+    module = parent->register_module(name, std::make_shared<torch::nn::Module>());
+    parent = module.get();
+  }
+  return module;
+}
+
+}  // namespace
+
+ModelShape decoder_shape(const ModelBlueprint& blueprint, const DecoderSizes& sizes) {
+  return {.architecture = blueprint.family.class_name,
+          .model_type = blueprint.family.model_type,
+          .layers = sizes.layers,
+          .hidden = sizes.hidden,
+          .vocabulary = sizes.vocabulary,
+          .max_positions = sizes.positions};
+}
+
+Decoder::Decoder(DecoderParts parts, const ModelBlueprint& blueprint)
+    : CausalLM(std::move(parts.shape)),
+      layers_path_(parts.names.trunk + "." + parts.names.layers),
+      ropes_(std::move(parts.ropes)),
+      trunk_(nested(*this, parts.names.trunk)),
+      embedding_(trunk_->register_module(
+          parts.names.embedding,
+          std::make_shared<Embedding>(shape().vocabulary, shape().hidden, blueprint.options))),
+      blocks_(std::move(parts.blocks)),
+      norm_(std::move(parts.norm)) {
+  const auto layers =
+      trunk_->register_module(parts.names.layers, std::make_shared<torch::nn::Module>());
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    layers->register_module(std::to_string(i), blocks_[i]);
+  }
+  if (norm_ != nullptr) {
+    trunk_->register_module(parts.names.norm, norm_);
+  }
+  head_ = register_module("lm_head",
+                          std::make_shared<Linear>(Role::kHead, shape().hidden, shape().vocabulary,
+                                                   /*with_bias=*/false, blueprint.options));
+  if (blueprint.tied) {
+    head_->tie(embedding_->weight());
+  }
+}
+
+std::vector<NamedResidual> Decoder::residuals() const {
+  std::vector<NamedResidual> all;
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const std::string path = layers_path_ + "." + std::to_string(i);
+    all.push_back({path, /*is_mlp=*/false, &blocks_[i]->attention_residual});
+    all.push_back({path, /*is_mlp=*/true, &blocks_[i]->mlp_residual});
+  }
+  return all;
+}
+
+Tensor Decoder::trunk(const ModelInput& input, KvCache* cache) const {
+  // Shared with the blocks that the backward runs again.
+  const auto shared = std::make_shared<BlockInput>();
+  for (const Rope& rope : ropes_) {
+    const auto [cos, sin] = rope.tables(input.positions, longest_context(input.segments, cache));
+    shared->angles.push_back({cos, sin});
+  }
+  shared->segments = input.segments;
+  shared->cache = cache;
+  Tensor x = enter(input);
+  for (const std::shared_ptr<Block>& block : blocks_) {
+    x = run_block([=](const Tensor& h) { return block->forward(h, *shared); }, x);
+  }
+  return leave(x);
+}
+
+}  // namespace peft
