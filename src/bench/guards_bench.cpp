@@ -17,7 +17,6 @@
 #include "peft/training/optimizer.h"
 #include "peft/training/spike_guard.h"
 
-
 namespace peft {
 namespace {
 
@@ -30,7 +29,8 @@ struct Setting {
       : model(load_model(HfDirectory(folder), at::kFloat, at::kCPU)),
         adapter(attach_adapter(
             *model,
-            complete_adapter_config({{"peft_type", "LORA"}, {"r", 16}, {"target_modules", "all-linear"}}),
+            complete_adapter_config(
+                {{"peft_type", "LORA"}, {"r", 16}, {"target_modules", "all-linear"}}),
             /*seed=*/0)),
         optimizer(adapter->trainable(), {}),
         base(*model, adapter->trainable()),
@@ -51,11 +51,14 @@ struct Setting {
 
 template <typename Call>
 void add(const char* name, Call call) {
-  benchmark::RegisterBenchmark(name, [call](benchmark::State& state) {
-    for (auto _ : state) {
-      call();
-    }
-  })->Unit(benchmark::kMillisecond)->UseRealTime();
+  benchmark::RegisterBenchmark(name,
+                               [call](benchmark::State& state) {
+                                 for (auto _ : state) {
+                                   call();
+                                 }
+                               })
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
 }
 
 /// Everything that a clean step asks. The gate is shut again before each call: open, it is free.
@@ -63,7 +66,8 @@ void add_step_guards(const Setting& s) {
   add("step/rows_hash", [&s] { benchmark::DoNotOptimize(rows_hash(s.examples, s.rows)); });
   add("step/scored_rows",
       [&s] { benchmark::DoNotOptimize(exercise_attention(s.examples, s.rows)); });
-  add("step/finite", [&s] { benchmark::DoNotOptimize(std::isfinite(s.optimizer.gradient_norm())); });
+  add("step/finite",
+      [&s] { benchmark::DoNotOptimize(std::isfinite(s.optimizer.gradient_norm())); });
   auto spikes = std::make_shared<SpikeGuard>();
   add("step/loss_spikes", [spikes] { benchmark::DoNotOptimize(spikes->add(1.0)); });
 }
@@ -75,8 +79,7 @@ void add_run_guards(const Setting& s) {
   });
   add("run/lost_updates", [&s] {
     const Tensor before = s.optimizer.values().clone();
-    benchmark::DoNotOptimize(
-        lost_updates(before, s.optimizer.values(), s.optimizer.gradients()));
+    benchmark::DoNotOptimize(lost_updates(before, s.optimizer.values(), s.optimizer.gradients()));
   });
   add("run/base_hash", [&s] { FrozenBase(*s.model, s.adapter->trainable()).identity(); });
   add("run/base_unchanged", [&s] { s.base.check_unchanged(); });

@@ -20,10 +20,25 @@ struct Piece {
   int64_t query = 0;    // first row of q
   int64_t queries = 0;  // rows per element of the batch
   int64_t key = 0;      // first row of k and v
+  int64_t stride = 0;   // rows of k and v from one element of the batch to the next
   int64_t keys = 0;
+  bool adds = false;                      // the queries have seen other keys in the piece before
   bool causal = false;                    // queries == keys, lower triangle
   std::optional<int64_t> first_position;  // masked: of query 0, counted from key 0
 };
+
+// Queries with `shift` keys before their own: those keys without a mask, then a lower triangle.
+void append_prefix_and_triangle(std::vector<Piece>& pieces, const Piece& segment) {
+  Piece prefix = segment;
+  prefix.keys = segment.keys - segment.queries;
+  pieces.push_back(prefix);
+  Piece triangle = segment;
+  triangle.key += prefix.keys;
+  triangle.keys = segment.queries;
+  triangle.causal = true;
+  triangle.adds = true;
+  pieces.push_back(triangle);
+}
 
 bool same_shape_follows(const Segments& queries, const Segments& keys, int64_t a, int64_t b) {
   return queries.length(a) == queries.length(b) && keys.length(a) == keys.length(b);
@@ -71,7 +86,7 @@ std::vector<Piece> pieces_of(const Segments& queries, const Segments& keys,
     piece.query = queries.bounds[static_cast<size_t>(b)];
     piece.queries = queries.length(b);
     piece.key = keys.bounds[static_cast<size_t>(b)];
-    piece.keys = keys.length(b);
+    piece.keys = piece.stride = keys.length(b);
     const bool wide = options.window == 0 || options.window >= piece.keys;
     const bool square = piece.queries == piece.keys;
     if (piece.queries == 0 || piece.keys == 0) {
@@ -79,6 +94,8 @@ std::vector<Piece> pieces_of(const Segments& queries, const Segments& keys,
     } else if (wide && (!options.causal || square || piece.queries == 1)) {
       piece.causal = options.causal && square;
       pieces.push_back(piece);
+    } else if (wide && piece.keys > piece.queries) {
+      append_prefix_and_triangle(pieces, piece);
     } else {
       for (int64_t i = 0; i < piece.batch; ++i) {
         Piece one = piece;
@@ -125,16 +142,29 @@ class Masks {
   int64_t position_ = 0;
 };
 
-// Rows of a (rows, heads, Dh) tensor as (batch, heads, rows per element, Dh), without a copy.
-Tensor piece_of(const Tensor& x, int64_t first, int64_t batch, int64_t rows) {
-  return x.narrow(0, first, batch * rows).unflatten(0, {batch, rows}).transpose(1, 2);
-}
-
-// The same of a (rows, heads) tensor: (batch, heads, rows per element).
-Tensor statistics_of(const Tensor& x, const Piece& piece) {
+// The piece's rows of q or of what is like it, (rows, heads) or (rows, heads, Dh), without a copy:
+// (batch, heads, rows per element) or (batch, heads, rows per element, Dh).
+Tensor queries_of(const Tensor& x, const Piece& piece) {
   return x.narrow(0, piece.query, piece.batch * piece.queries)
       .unflatten(0, {piece.batch, piece.queries})
       .transpose(1, 2);
+}
+
+// The same of k, v and their gradients.
+Tensor keys_of(const Tensor& x, const Piece& piece) {
+  std::vector<int64_t> sizes = {piece.batch, piece.keys, x.size(1), x.size(2)};
+  std::vector<int64_t> strides = {piece.stride * x.stride(0), x.stride(0), x.stride(1),
+                                  x.stride(2)};
+  return x.as_strided(sizes, strides, x.storage_offset() + piece.key * x.stride(0)).transpose(1, 2);
+}
+
+// Softmax over two sets of keys: the mean of what each gave, weighed by its share of the sum.
+void add_context(Tensor context, Tensor statistics, const Tensor& more,
+                 const Tensor& more_statistics) {
+  const Tensor sum = at::logaddexp(statistics, more_statistics);
+  context.mul_((statistics - sum).exp_().unsqueeze(-1));
+  context.addcmul_(more, (more_statistics - sum).exp_().unsqueeze(-1));
+  statistics.copy_(sum);
 }
 
 std::optional<double> scale_of(const AttentionOptions& options) {
@@ -166,12 +196,14 @@ std::tuple<Tensor, Tensor> attention_cpu(const Tensor& q, const Tensor& k, const
   Masks masks(options, q);
   for (const Piece& piece : pieces_of(queries, keys, options)) {
     const auto [context, statistics] = at::_scaled_dot_product_flash_attention_for_cpu(
-        piece_of(q, piece.query, piece.batch, piece.queries),
-        piece_of(k, piece.key, piece.batch, piece.keys),
-        piece_of(v, piece.key, piece.batch, piece.keys), /*dropout_p=*/0.0, piece.causal,
+        queries_of(q, piece), keys_of(k, piece), keys_of(v, piece), /*dropout_p=*/0.0, piece.causal,
         masks.of(piece), scale_of(options));
-    piece_of(out, piece.query, piece.batch, piece.queries).copy_(context);
-    statistics_of(logsumexp, piece).copy_(statistics);
+    if (piece.adds) {
+      add_context(queries_of(out, piece), queries_of(logsumexp, piece), context, statistics);
+    } else {
+      queries_of(out, piece).copy_(context);
+      queries_of(logsumexp, piece).copy_(statistics);
+    }
   }
   return {out, logsumexp};
 }
@@ -185,20 +217,15 @@ std::tuple<Tensor, Tensor, Tensor> attention_cpu_backward(
   const Tensor dv = at::zeros(v.sizes(), v.options());
   Masks masks(options, q);
   for (const Piece& piece : pieces_of(queries, keys, options)) {
-    const auto queries_of = [&](const Tensor& x) {
-      return piece_of(x, piece.query, piece.batch, piece.queries);
-    };
-    const auto keys_of = [&](const Tensor& x) {
-      return piece_of(x, piece.key, piece.batch, piece.keys);
-    };
+    // A weight is exp(score - logsumexp) with the sum over all keys, whatever piece they are in.
     const auto [gq, gk, gv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        queries_of(grad), queries_of(q), keys_of(k), keys_of(v), queries_of(out),
-        statistics_of(logsumexp, piece), /*dropout_p=*/0.0, piece.causal, masks.of(piece),
-        scale_of(options));
-    queries_of(dq).copy_(gq);
-    // Blocks of one segment share keys, so theirs add up.
-    keys_of(dk).add_(gk);
-    keys_of(dv).add_(gv);
+        queries_of(grad, piece), queries_of(q, piece), keys_of(k, piece), keys_of(v, piece),
+        queries_of(out, piece), queries_of(logsumexp, piece), /*dropout_p=*/0.0, piece.causal,
+        masks.of(piece), scale_of(options));
+    // Pieces of one segment share queries or keys, so theirs add up.
+    queries_of(dq, piece).add_(gq);
+    keys_of(dk, piece).add_(gk);
+    keys_of(dv, piece).add_(gv);
   }
   return {dq, dk, dv};
 }

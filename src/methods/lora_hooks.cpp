@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "peft/kernels/column_gain.h"
 #include "peft/kernels/dropout.h"
 #include "peft/kernels/lora_linear.h"
 
@@ -49,7 +50,7 @@ Tensor LoraLinear::forward(const Linear& host, const Tensor& x) {
     return b_->bias.defined() ? y + (b_->bias * shape_.scale).to(y.scalar_type()) : y;
   }
   const Tensor gain = (magnitude_ / kept_row_lengths(host)).to(x.scalar_type());
-  Tensor y = low_rank(host, d.defined() ? d : x, /*bias=*/{}, {}) * gain;
+  Tensor y = column_gain(low_rank(host, d.defined() ? d : x, /*bias=*/{}, {}), gain);
   if (d.defined()) {
     // PEFT scales what dropout left of the input, and takes the host's own part without dropout.
     return y + host.base(x) - frozen_linear(d, host.weight(), {}, host.layout());
