@@ -29,8 +29,7 @@ class ColumnGainBackward final : public KernelNode {
     }
     if (wants(kGain)) {
       const Tensor sums = (grad * kept(kKeptY)).sum(0, /*keepdim=*/false, at::kFloat);
-      result[kGain] =
-          at::where(gain == 0, 0.0, sums / gain.to(at::kFloat)).to(gain.scalar_type());
+      result[kGain] = at::where(gain == 0, 0.0, sums / gain.to(at::kFloat)).to(gain.scalar_type());
     }
     return result;
   }

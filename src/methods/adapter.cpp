@@ -84,7 +84,11 @@ void Adapter::hold_in_float32(const Tensor& parameter) {
   const Tensor original = parameter.detach();
   const auto trained =
       std::make_shared<Tensor>(original.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true));
-  hold({[parameter, trained] { Tensor(parameter).set_data(*trained); },
+  hold({[parameter, trained] {
+          // The optimizer may move the values; a second holder would keep the old memory.
+          Tensor(parameter).set_data(*trained);
+          trained->reset();
+        },
         [parameter, original, trained] {
           Tensor host = parameter;
           *trained = host.detach();

@@ -8,11 +8,32 @@
 namespace peft {
 namespace {
 
-/// Numbers per token that a target's inner product keeps: its rank, where it has one.
-int64_t inner_width(const Json& own) {
-  const char* const key = own.contains("init_r") ? "init_r" : "r";
-  const bool low_rank = own.at("peft_type") == "LORA" || own.at("peft_type") == "ADALORA";
-  return low_rank ? own.at(key).get<int64_t>() : 0;
+/// What a method without targets among the projections keeps.
+void plan_blocks(const Method& method, const Json& adapter, const ModelSizes& model,
+                 AdapterSizes& sizes) {
+  if (method.kept_by_block == nullptr) {
+    return;
+  }
+  for (int64_t layer = 0; layer < model.layers; ++layer) {
+    sizes.blocks[static_cast<size_t>(layer)] = method.kept_by_block(adapter, model, layer);
+  }
+  const bool prompt = !sizes.blocks.empty() && sizes.blocks.front().below;
+  sizes.virtual_tokens = prompt ? adapter.value("num_virtual_tokens", int64_t{0}) : 0;
+}
+
+int64_t rank_of(const Json& own) {
+  const auto rank = own.find(own.contains("init_r") ? "init_r" : "r");
+  return rank != own.end() && rank->is_number_integer() ? rank->get<int64_t>() : 0;
+}
+
+void plan_target(const Method& method, const Json& own, const PlannedLinear& linear,
+                 AdapterSizes& sizes) {
+  sizes.targets.push_back({linear, rank_of(own), method.parameters_beside(own, linear)});
+  sizes.parameters += sizes.targets.back().parameters;
+  if (linear.layer < static_cast<int64_t>(sizes.blocks.size())) {
+    sizes.blocks[static_cast<size_t>(linear.layer)].targets[linear.place] =
+        method.kept_by_target != nullptr ? method.kept_by_target(own, linear) : TargetUse{};
+  }
 }
 
 std::string names_of(const ModelSizes& model) {
@@ -31,6 +52,8 @@ AdapterSizes adapter_sizes(const ModelSizes& model, const Json& adapter) {
                     available_methods(), json_excerpt(adapter.at("peft_type")));
   AdapterSizes sizes;
   sizes.drops_inputs = adapter.value("lora_dropout", 0.0) > 0.0;
+  sizes.blocks.resize(static_cast<size_t>(model.layers));
+  plan_blocks(*method, adapter, model, sizes);
   if (method->parameters_elsewhere != nullptr) {
     sizes.parameters = method->parameters_elsewhere(adapter, model);
   }
@@ -38,9 +61,7 @@ AdapterSizes adapter_sizes(const ModelSizes& model, const Json& adapter) {
     return sizes;
   }
   for (const PlannedLinear& linear : planned_targets(*method, adapter, model)) {
-    const Json own = seen_by(linear, adapter);
-    sizes.targets.push_back({linear, inner_width(own), method->parameters_beside(own, linear)});
-    sizes.parameters += sizes.targets.back().parameters;
+    plan_target(*method, seen_by(linear, adapter), linear, sizes);
   }
   check<UsageError>(!sizes.targets.empty(),
                     "adapter.target_modules: {} matches no module; available: {}; \"all-linear\" "

@@ -1,7 +1,6 @@
 #include "peft/plan/block_memory.h"
 
-#include <algorithm>
-#include <map>
+#include <initializer_list>
 
 namespace peft {
 namespace {
@@ -10,6 +9,7 @@ class Block {
  public:
   Block(const ModelSizes& model, const AdapterSizes& adapter, const RunShape& run, int64_t layer)
       : model_(model),
+        use_(adapter.blocks.at(static_cast<size_t>(layer))),
         drops_(adapter.drops_inputs),
         is_wide_(run.dtype == Dtype::kF32),
         size_(element_size(run.dtype)),
@@ -21,52 +21,51 @@ class Block {
     const int64_t fused = model.width(Place::kQueryKeyValue) / 3;
     query_ = fused > 0 ? fused : model.width(Place::kQuery);
     key_ = fused > 0 ? fused : model.width(Place::kKey);
-    for (const PlannedTarget& target : adapter.targets) {
-      if (target.linear.layer == layer) {
-        ranks_[target.linear.place] = target.rank;
-      }
-    }
   }
 
   BlockMemory follow(bool flows) {
-    attention(flows);
+    attention(flows || use_.below);
     mlp();
     return {kept_, backward(), flows_};
   }
 
  private:
   void attention(bool flows) {
-    norm(flows);
+    flows = norm(flows);
     input_of({Place::kQuery, Place::kKey, Place::kValue, Place::kQueryKeyValue}, hidden_,
              /*again=*/flows && !model_.layer_norms);
     head_norm(flows || targets(Place::kQuery), query_);
     head_norm(flows || targets(Place::kKey), key_);
     flows_ = flows || targets(Place::kQuery) || targets(Place::kKey) || targets(Place::kValue) ||
-             targets(Place::kQueryKeyValue);
+             targets(Place::kQueryKeyValue) || use_.keys;
     if (flows_) {
       // Query, key, value and context; the logarithm of each head's sum.
       kept_ += attention_size_ * 2 * (query_ + key_) + kFloat * model_.heads;
     }
     input_of({Place::kAttentionOut}, query_, /*again=*/flows_);
-    flows_ = flows_ || targets(Place::kAttentionOut);
+    flows_ = flows_ || targets(Place::kAttentionOut) || use_.attention > 0;
+    kept_ += kFloat * use_.attention;
   }
 
   void mlp() {
-    norm(flows_);
+    flows_ = norm(flows_);
     input_of({Place::kMlpGate, Place::kMlpUp}, hidden_, /*again=*/flows_ && !model_.layer_norms);
     flows_ = flows_ || targets(Place::kMlpGate) || targets(Place::kMlpUp);
     kept_ += flows_ ? size_ * (is_gated_ ? 2 : 1) * mlp_ : 0;
     input_of({Place::kMlpDown}, mlp_, /*again=*/flows_ && is_gated_);
-    flows_ = flows_ || targets(Place::kMlpDown);
+    flows_ = flows_ || targets(Place::kMlpDown) || use_.mlp > 0;
+    kept_ += kFloat * use_.mlp;
   }
 
-  bool targets(Place place) const { return ranks_.count(place) > 0; }
+  bool targets(Place place) const { return use_.targets.count(place) > 0; }
 
-  // A norm keeps its input and a statistic or two.
-  void norm(bool flows) {
+  // A norm keeps its input and a statistic or two. Returns whether its output needs a gradient.
+  bool norm(bool flows) {
+    flows = flows || use_.norms;
     const bool widened = !is_wide_ && !model_.layer_norms;
     kept_ +=
         flows ? hidden_ * (widened ? kFloat : size_) + kFloat * (model_.layer_norms ? 2 : 1) : 0;
+    return flows;
   }
 
   void head_norm(bool flows, int64_t width) {
@@ -74,14 +73,16 @@ class Block {
   }
 
   // An adapted projection keeps its input and its inner product. In float32 the projections that
-  // share an input share what is kept, and keep nothing if it can be made `again`; narrow types and
-  // dropped inputs are kept by each.
+  // share an input share what is kept, and keep nothing if it can be made `again` and all of them
+  // would; narrow types and dropped inputs are kept by each.
   void input_of(std::initializer_list<Place> places, int64_t width, bool again) {
     int64_t users = 0;
     for (const Place place : places) {
-      if (targets(place)) {
-        ++users;
-        kept_ += kFloat * ranks_.at(place);
+      if (const auto found = use_.targets.find(place); found != use_.targets.end()) {
+        const TargetUse& use = found->second;
+        users += use.input ? 1 : 0;
+        again = again && use.repeats;
+        kept_ += kFloat * use.numbers;
       }
     }
     const bool is_shared = is_wide_ && !drops_;
@@ -99,12 +100,12 @@ class Block {
   }
 
   const ModelSizes& model_;
+  const BlockUse& use_;
   bool drops_, is_wide_;
   int64_t size_, attention_size_;
   int64_t hidden_, mlp_;
   bool is_gated_;
   int64_t query_ = 0, key_ = 0;
-  std::map<Place, int64_t> ranks_;
   int64_t kept_ = 0;
   bool flows_ = false;
 };

@@ -76,8 +76,10 @@ Activations activation_bytes(const ModelSizes& model, const AdapterSizes& adapte
 
 }  // namespace
 
-MemoryPlan plan_memory(const ModelSizes& model, const AdapterSizes& adapter, const RunShape& run) {
+MemoryPlan plan_memory(const ModelSizes& model, const AdapterSizes& adapter, const RunShape& real) {
   MemoryPlan plan;
+  RunShape run = real;
+  run.tokens += adapter.virtual_tokens;
   plan.weights = model.parameters * element_size(run.dtype);
   plan.adapter = kFloat * adapter.parameters;
   plan.gradients = kFloat * adapter.parameters;

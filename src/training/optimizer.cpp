@@ -3,11 +3,18 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 #include "peft/training/tensor_file.h"
 
 namespace peft {
+namespace {
+
+// LibTorch makes a float64 copy of what it takes the norm of; a piece's stays in the cache.
+constexpr int64_t kNormPiece = int64_t{1} << 16;
+
+}  // namespace
 
 Optimizer::Optimizer(const NamedTensors& tensors, const OptimizerOptions& options)
     : options_(options) {
@@ -78,7 +85,14 @@ void Optimizer::scale_gradients(double factor) {
 }
 
 double Optimizer::gradient_norm() const {
-  return at::linalg_vector_norm(gradients_, 2, std::nullopt, false, at::kDouble).item<double>();
+  double sum = 0.0;
+  for (int64_t begin = 0; begin < total_; begin += kNormPiece) {
+    const Tensor piece = gradients_.narrow(0, begin, std::min(kNormPiece, total_ - begin));
+    const double norm =
+        at::linalg_vector_norm(piece, 2, std::nullopt, false, at::kDouble).item<double>();
+    sum += norm * norm;
+  }
+  return std::sqrt(sum);
 }
 
 void Optimizer::clip_gradients(double norm, double limit) {

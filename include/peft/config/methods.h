@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "peft/config/block_use.h"
 #include "peft/config/keys.h"
 #include "peft/config/model_sizes.h"
 
@@ -30,6 +31,10 @@ struct Method {
   /// Numbers in the adapter's file, where they are not those that train.
   int64_t (*stored_beside)(const Json& adapter, const PlannedLinear& target) = nullptr;
   int64_t (*stored_elsewhere)(const Json& adapter, const ModelSizes& model) = nullptr;
+  /// What one target keeps for the backward; null: its input.
+  TargetUse (*kept_by_target)(const Json& adapter, const PlannedLinear& target) = nullptr;
+  /// What a method without such targets keeps of a block; null: nothing.
+  BlockUse (*kept_by_block)(const Json& adapter, const ModelSizes& model, int64_t layer) = nullptr;
 };
 
 /// All methods of this version, in the order of `peft methods`.

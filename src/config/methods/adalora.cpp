@@ -126,6 +126,10 @@ std::vector<Key> adalora_neutral_keys() {
 }
 
 /// A (R, in), B (out, R) and E (R).
+TargetUse kept_by_adalora(const Json& adapter, const PlannedLinear& /*target*/) {
+  return {.numbers = adapter.at("init_r").get<int64_t>()};
+}
+
 int64_t adalora_parameters(const Json& adapter, const PlannedLinear& linear) {
   return adapter.at("init_r").get<int64_t>() * (linear.out + linear.in + 1);
 }
@@ -149,7 +153,8 @@ Method adalora_method() {
                           modules_to_save_keys(), adalora_neutral_keys()}),
           .parameters_beside = adalora_parameters,
           .parameters_elsewhere = saved_module_parameters,
-          .stored_beside = adalora_stored};
+          .stored_beside = adalora_stored,
+          .kept_by_target = kept_by_adalora};
 }
 
 }  // namespace peft

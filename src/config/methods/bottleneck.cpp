@@ -78,17 +78,43 @@ int64_t bottleneck_width(const Json& adapter, int64_t layer, int64_t hidden) {
   return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(hidden) / own));
 }
 
+bool is_left_out(const Json& adapter, int64_t layer) {
+  const Json& left_out = adapter.at("leave_out");
+  return std::find(left_out.begin(), left_out.end(), Json(layer)) != left_out.end();
+}
+
 /// Down (b, H) and up (H, b) with their biases, in every layer that is not left out.
 int64_t bottleneck_parameters(const Json& adapter, const ModelSizes& model) {
-  const Json& left_out = adapter.at("leave_out");
   int64_t count = 0;
   for (int64_t layer = 0; layer < model.layers; ++layer) {
-    if (std::find(left_out.begin(), left_out.end(), Json(layer)) == left_out.end()) {
+    if (!is_left_out(adapter, layer)) {
       const int64_t width = bottleneck_width(adapter, layer, model.hidden);
       count += 2 * model.hidden * width + width + model.hidden;
     }
   }
   return count;
+}
+
+/// What the network reads, and both sides of its activation.
+BlockUse kept_behind_mlp(const Json& adapter, const ModelSizes& model, int64_t layer) {
+  BlockUse use;
+  if (!is_left_out(adapter, layer)) {
+    use.mlp = model.hidden + 2 * bottleneck_width(adapter, layer, model.hidden);
+  }
+  return use;
+}
+
+BlockUse kept_by_houlsby(const Json& adapter, const ModelSizes& model, int64_t layer) {
+  BlockUse use = kept_behind_mlp(adapter, model, layer);
+  use.attention = use.mlp;
+  return use;
+}
+
+/// It reads the stream, which the norm keeps.
+BlockUse kept_beside_mlp(const Json& adapter, const ModelSizes& model, int64_t layer) {
+  BlockUse use = kept_behind_mlp(adapter, model, layer);
+  use.mlp = std::max<int64_t>(0, use.mlp - model.hidden);
+  return use;
 }
 
 /// Behind the attention and behind the MLP.
@@ -106,7 +132,8 @@ Method bottleneck(std::string name, std::string type, std::string summary, doubl
           .served_by = {"AdapterHub"},
           .learning_rate = learning_rate,
           .keys = joined({std::move(keys), unavailable_bottleneck_keys()}),
-          .parameters_elsewhere = bottleneck_parameters};
+          .parameters_elsewhere = bottleneck_parameters,
+          .kept_by_block = kept_behind_mlp};
 }
 
 }  // namespace
@@ -116,6 +143,7 @@ Method houlsby_method() {
       "houlsby", "HOULSBY", "a small network behind the attention and behind the MLP of each layer",
       1e-3, bottleneck_keys(16, "swish", 1.0, "bert"));
   method.parameters_elsewhere = houlsby_parameters;
+  method.kept_by_block = kept_by_houlsby;
   return method;
 }
 
@@ -126,8 +154,10 @@ Method pfeiffer_method() {
 }
 
 Method parallel_method() {
-  return bottleneck("parallel", "PARALLEL", "a small network beside the MLP of each layer", 5e-4,
-                    bottleneck_keys(2, "relu", 4.0, "mam_adapter"));
+  Method method = bottleneck("parallel", "PARALLEL", "a small network beside the MLP of each layer",
+                             5e-4, bottleneck_keys(2, "relu", 4.0, "mam_adapter"));
+  method.kept_by_block = kept_beside_mlp;
+  return method;
 }
 
 }  // namespace peft

@@ -27,6 +27,12 @@ int64_t ia3_parameters(const Json& /*adapter*/, const PlannedLinear& linear) {
   return linear.place == Place::kMlpDown ? linear.in : linear.out;
 }
 
+/// What the factor multiplies.
+TargetUse kept_by_ia3(const Json& /*adapter*/, const PlannedLinear& linear) {
+  const bool scales_input = linear.place == Place::kMlpDown;
+  return {.input = scales_input, .repeats = false, .numbers = scales_input ? 0 : linear.out};
+}
+
 }  // namespace
 
 Method ia3_method() {
@@ -41,7 +47,8 @@ Method ia3_method() {
                           ia3_keys(), modules_to_save_keys()}),
           .places = {Place::kKey, Place::kValue, Place::kQueryKeyValue, Place::kMlpDown},
           .parameters_beside = ia3_parameters,
-          .parameters_elsewhere = saved_module_parameters};
+          .parameters_elsewhere = saved_module_parameters,
+          .kept_by_target = kept_by_ia3};
 }
 
 }  // namespace peft

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "tables.h"
 
 namespace peft {
@@ -146,6 +148,13 @@ int64_t lora_parameters(const Json& adapter, const PlannedLinear& target) {
 }
 
 /// Whole modules, all biases, and rows of the embedding.
+/// The input and the inner product; DoRA's output too, unless its reader keeps it as it is.
+TargetUse kept_by_lora(const Json& adapter, const PlannedLinear& target) {
+  static const std::set<Place> kKeptByReader = {Place::kValue, Place::kMlpGate, Place::kMlpUp};
+  const bool output = adapter.at("use_dora") == true && kKeptByReader.count(target.place) == 0;
+  return {.numbers = adapter.at("r").get<int64_t>() + (output ? target.out : 0)};
+}
+
 int64_t parameters_beside_lora(const Json& adapter, const ModelSizes& model) {
   int64_t count = saved_module_parameters(adapter, model);
   for (const auto& [name, elements] : model.elements) {
@@ -171,7 +180,8 @@ Method lora_method() {
           .keys = joined({low_rank_keys(), lora_variant_keys(), targeting_keys(),
                           trained_base_keys(), modules_to_save_keys(), unavailable_lora_keys()}),
           .parameters_beside = lora_parameters,
-          .parameters_elsewhere = parameters_beside_lora};
+          .parameters_elsewhere = parameters_beside_lora,
+          .kept_by_target = kept_by_lora};
 }
 
 }  // namespace peft

@@ -71,6 +71,11 @@ int64_t oft_parameters(const Json& adapter, const PlannedLinear& linear) {
   return blocks * block * (block - 1) / 2;
 }
 
+/// What is turned.
+TargetUse kept_by_oft(const Json& /*adapter*/, const PlannedLinear& /*target*/) {
+  return {.repeats = false};
+}
+
 }  // namespace
 
 Method oft_method() {
@@ -83,7 +88,8 @@ Method oft_method() {
           .learning_rate = 3e-4,
           .keys = joined({oft_keys(), targeting_keys(), modules_to_save_keys()}),
           .parameters_beside = oft_parameters,
-          .parameters_elsewhere = saved_module_parameters};
+          .parameters_elsewhere = saved_module_parameters,
+          .kept_by_target = kept_by_oft};
 }
 
 }  // namespace peft

@@ -39,6 +39,34 @@ int64_t full_parameters(const Json& adapter, const ModelSizes& model) {
   return count;
 }
 
+BlockUse kept_by_norms(const Json& /*adapter*/, const ModelSizes& /*model*/, int64_t /*layer*/) {
+  return {.norms = true};
+}
+
+/// A bias needs nothing but the gradient of its output.
+BlockUse kept_by_biases(const Json& /*adapter*/, const ModelSizes& model, int64_t layer) {
+  BlockUse use = {.norms = model.layer_norms};
+  for (const PlannedLinear& linear : model.linears) {
+    if (linear.layer == layer && linear.has_bias) {
+      use.targets[linear.place] = {.input = false};
+    }
+  }
+  return use;
+}
+
+/// Whole weights: the input of each.
+BlockUse kept_by_full(const Json& adapter, const ModelSizes& model, int64_t layer) {
+  const TargetSelection selection(TargetConfig::from(adapter));
+  const bool all = adapter.at("target_modules").is_null();
+  BlockUse use = {.below = all, .norms = all};
+  for (const PlannedLinear& linear : model.linears) {
+    if (linear.layer == layer && selection.takes(linear.path, true)) {
+      use.targets[linear.place] = {.repeats = false};
+    }
+  }
+  return use;
+}
+
 /// The targets of FULL are any modules; all is the usual.
 std::vector<Key> full_keys() {
   std::vector<Key> keys = targeting_keys();
@@ -64,7 +92,8 @@ Method ln_tuning_method() {
           .learning_rate = 1e-3,
           .keys = joined({own_target_keys("every norm of the blocks and the last one"),
                           modules_to_save_keys()}),
-          .parameters_elsewhere = norm_parameters};
+          .parameters_elsewhere = norm_parameters,
+          .kept_by_block = kept_by_norms};
 }
 
 Method bitfit_method() {
@@ -76,7 +105,8 @@ Method bitfit_method() {
           .served_by = {"PEFT"},
           .learning_rate = 1e-3,
           .keys = modules_to_save_keys(),
-          .parameters_elsewhere = bias_parameters};
+          .parameters_elsewhere = bias_parameters,
+          .kept_by_block = kept_by_biases};
 }
 
 Method full_method() {
@@ -88,7 +118,8 @@ Method full_method() {
           .served_by = {},
           .learning_rate = 2e-5,
           .keys = full_keys(),
-          .parameters_elsewhere = full_parameters};
+          .parameters_elsewhere = full_parameters,
+          .kept_by_block = kept_by_full};
 }
 
 }  // namespace peft

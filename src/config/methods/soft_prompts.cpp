@@ -174,6 +174,27 @@ int64_t llama_adapter_parameters(const Json& adapter, const ModelSizes& model) {
   return std::min(layers, model.layers) * (number(adapter, "adapter_len", 0) * model.hidden + 1);
 }
 
+/// The prompt is below the blocks.
+BlockUse kept_by_prompt(const Json& /*adapter*/, const ModelSizes& /*model*/, int64_t /*layer*/) {
+  return {.below = true};
+}
+
+BlockUse kept_by_prefix(const Json& /*adapter*/, const ModelSizes& /*model*/, int64_t /*layer*/) {
+  return {.keys = true};
+}
+
+/// The queries by key head, the weights of the prompt and what they mix.
+BlockUse kept_by_llama_adapter(const Json& adapter, const ModelSizes& model, int64_t layer) {
+  BlockUse use;
+  const int64_t layers = number(adapter, "adapter_layers", std::max<int64_t>(1, model.layers - 2));
+  if (layer >= model.layers - layers) {
+    const int64_t fused = model.width(Place::kQueryKeyValue) / 3;
+    const int64_t query = fused > 0 ? fused : model.width(Place::kQuery);
+    use.attention = 2 * query + model.heads * number(adapter, "adapter_len", 0);
+  }
+  return use;
+}
+
 }  // namespace
 
 Method prompt_tuning_method() {
@@ -185,7 +206,8 @@ Method prompt_tuning_method() {
           .served_by = {"PEFT"},
           .learning_rate = 3e-2,
           .keys = joined({virtual_token_keys(20), prompt_start_keys()}),
-          .parameters_elsewhere = prompt_parameters};
+          .parameters_elsewhere = prompt_parameters,
+          .kept_by_block = kept_by_prompt};
 }
 
 Method prefix_tuning_method() {
@@ -198,7 +220,8 @@ Method prefix_tuning_method() {
           .learning_rate = 5e-3,
           .keys = joined({virtual_token_keys(20), prefix_keys()}),
           .parameters_elsewhere = prefix_parameters,
-          .stored_elsewhere = prefix_stored};
+          .stored_elsewhere = prefix_stored,
+          .kept_by_block = kept_by_prefix};
 }
 
 Method p_tuning_method() {
@@ -211,7 +234,8 @@ Method p_tuning_method() {
           .learning_rate = 1e-3,
           .keys = joined({virtual_token_keys(20), p_tuning_keys()}),
           .parameters_elsewhere = p_tuning_parameters,
-          .stored_elsewhere = prompt_parameters};
+          .stored_elsewhere = prompt_parameters,
+          .kept_by_block = kept_by_prompt};
 }
 
 Method llama_adapter_method() {
@@ -225,7 +249,8 @@ Method llama_adapter_method() {
           .served_by = {"PEFT"},
           .learning_rate = 5e-3,
           .keys = llama_adapter_keys(),
-          .parameters_elsewhere = llama_adapter_parameters};
+          .parameters_elsewhere = llama_adapter_parameters,
+          .kept_by_block = kept_by_llama_adapter};
 }
 
 }  // namespace peft

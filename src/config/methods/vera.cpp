@@ -48,6 +48,11 @@ int64_t vera_parameters(const Json& adapter, const PlannedLinear& linear) {
   return linear.out + adapter.at("r").get<int64_t>();
 }
 
+/// The inner product before its factors, and the output before its own.
+TargetUse kept_by_vera(const Json& adapter, const PlannedLinear& linear) {
+  return {.input = false, .numbers = adapter.at("r").get<int64_t>() + linear.out};
+}
+
 /// With the random matrices (r, widest input) and (widest output, r), if they are stored.
 int64_t vera_projections(const Json& adapter, const ModelSizes& model) {
   int64_t in = 0;
@@ -81,7 +86,8 @@ Method vera_method() {
           .keys = joined({vera_keys(), vera_targeting_keys(), modules_to_save_keys()}),
           .parameters_beside = vera_parameters,
           .parameters_elsewhere = saved_module_parameters,
-          .stored_elsewhere = vera_projections};
+          .stored_elsewhere = vera_projections,
+          .kept_by_target = kept_by_vera};
 }
 
 }  // namespace peft
