@@ -17,7 +17,8 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_TH
 
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PARTS = ["models", "training", "methods", "chat_templates", "masks", "gguf"]  # the next two read what models wrote
+# The first one's models are read by the next three.
+PARTS = ["models", "training", "methods", "combinations", "chat_templates", "masks", "gguf"]
 
 
 def main() -> None:

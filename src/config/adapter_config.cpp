@@ -79,6 +79,19 @@ Json read_adapter_config(const std::filesystem::path& directory) {
   return complete_adapter_config(read_json<ModelError>(file), file.string());
 }
 
+std::filesystem::path adapter_weights_file(const std::filesystem::path& directory) {
+  for (const char* name : {"adapter_model.safetensors", "adapter.safetensors"}) {
+    if (std::filesystem::exists(directory / name)) {
+      return directory / name;
+    }
+  }
+  const bool pickled = std::filesystem::exists(directory / "adapter_model.bin") ||
+                       std::filesystem::exists(directory / "pytorch_adapter.bin");
+  fail<ModelError>(
+      "{}: no adapter_model.safetensors{}", directory.string(),
+      pickled ? "; pickled weights (.bin) are not read: save them as safetensors" : "");
+}
+
 std::vector<std::string> adapter_contradictions(const Json& adapter) {
   std::vector<std::string> faults;
   const auto given = [&](const char* name) {

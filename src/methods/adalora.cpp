@@ -13,9 +13,6 @@
 namespace peft {
 namespace {
 
-/// PEFT divides by this; the rank's own place in a file is its start value, whatever was cut.
-constexpr double kRankEpsilon = 1e-5;
-
 /// h = W x + s B ((A drop(x)) * E), with A (R, in), E (R, 1), B (out, R) and s = alpha / R. Zhang
 /// et al. 2023, equation 3. E starts at zero.
 class AdaLoraLinear final : public LinearHook {

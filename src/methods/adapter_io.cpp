@@ -14,22 +14,6 @@ namespace peft {
 namespace {
 
 constexpr const char* kConfig = "adapter_config.json";
-constexpr const char* kWeights[] = {"adapter_model.safetensors",
-                                    "adapter.safetensors"};  // PEFT, AdapterHub
-
-std::filesystem::path weights_of(const std::filesystem::path& directory) {
-  for (const char* name : kWeights) {
-    if (std::filesystem::exists(directory / name)) {
-      return directory / name;
-    }
-  }
-  const bool pickled = std::filesystem::exists(directory / "adapter_model.bin") ||
-                       std::filesystem::exists(directory / "pytorch_adapter.bin");
-  fail<ModelError>(
-      "{}: no {}{}", directory.string(), kWeights[0],
-      pickled ? "; pickled weights (.bin) are not read: save them as safetensors" : "");
-}
-
 /// Members in alphabetical order; what they hold stays as it is, since the order of a pattern's
 /// keys has a meaning.
 Json sorted(const Json& object) {
@@ -49,29 +33,34 @@ Json sorted(const Json& object) {
 
 void save_adapter(const Adapter& adapter, const std::filesystem::path& directory,
                   const std::string& base) {
+  write_adapter({adapter.file_config(base), adapter.exported(), directory,
+                 directory / adapter.weights_file()});
+}
+
+void write_adapter(const StoredAdapter& adapter) {
   std::vector<Tensor> host;
   std::vector<TensorToWrite> tensors;
-  for (const auto& [name, tensor] : adapter.exported()) {
+  for (const auto& [name, tensor] : adapter.tensors) {
     host.push_back(tensor.detach().to(at::kCPU, at::kFloat).contiguous());
     check<NumericError>(host.back().isfinite().all().item<bool>(),
                         "{}: {} holds values that are not finite; nothing was written",
-                        directory.string(), name);
+                        adapter.path.string(), name);
     tensors.push_back({name,
                        Dtype::kF32,
                        host.back().sizes().vec(),
                        {static_cast<const std::byte*>(host.back().const_data_ptr()),
                         static_cast<size_t>(host.back().nbytes())}});
   }
-  std::filesystem::create_directories(directory);
-  write_safetensors(directory / adapter.weights_file(), std::move(tensors));
-  write_file(directory / kConfig, sorted(adapter.file_config(base)).dump(2) + "\n");
+  std::filesystem::create_directories(adapter.path);
+  write_safetensors(adapter.weights, std::move(tensors));
+  write_file(adapter.path / kConfig, sorted(adapter.config).dump(2) + "\n");
 }
 
 StoredAdapter read_adapter(const std::filesystem::path& directory) {
   check<ModelError>(std::filesystem::is_directory(directory), "{}: no such folder",
                     directory.string());
   const std::string where = (directory / kConfig).string();
-  const std::filesystem::path weights = weights_of(directory);
+  const std::filesystem::path weights = adapter_weights_file(directory);
   StoredAdapter stored{complete_adapter_config(read_json<ModelError>(directory / kConfig), where),
                        {},
                        directory,

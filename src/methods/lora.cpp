@@ -48,10 +48,6 @@ LoraConfig read_config(const Json& json) {
   return config;
 }
 
-bool starts_from_host(const Json& init) {
-  return init == "pissa" || init == "olora";
-}
-
 /// A rank_pattern or alpha_pattern with full names: PEFT takes the first key that matches, and
 /// sorts keys when it saves.
 void set_pattern(Json& pattern, const std::string& path, const Json& value, const Json& usual) {
@@ -295,6 +291,10 @@ class LoraAdapter final : public Adapter {
 };
 
 }  // namespace
+
+bool starts_from_host(const Json& init) {
+  return init == "pissa" || init == "olora";
+}
 
 std::unique_ptr<Adapter> attach_lora(CausalLM& model, const Json& config, uint64_t seed) {
   if (config.at("target_modules") == kNoTargets) {

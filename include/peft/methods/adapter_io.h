@@ -8,12 +8,6 @@
 
 namespace peft {
 
-/// Writes adapter_model.safetensors and adapter_config.json as Hugging Face PEFT does (sorted keys,
-/// inference_mode true). A tensor that is not finite is refused with NumericError, and no file is
-/// touched. `base` is what base_model_name_or_path says.
-void save_adapter(const Adapter& adapter, const std::filesystem::path& directory,
-                  const std::string& base);
-
 /// A stored adapter: its complete config and its tensors.
 struct StoredAdapter {
   Json config;
@@ -21,6 +15,15 @@ struct StoredAdapter {
   std::filesystem::path path;
   std::filesystem::path weights = {};  ///< the file that the tensors came from
 };
+
+/// Writes `adapter.weights` and adapter_config.json below `adapter.path` as Hugging Face PEFT does:
+/// float32, sorted keys. A tensor that is not finite is refused with NumericError, and no file is
+/// touched.
+void write_adapter(const StoredAdapter& adapter);
+
+/// The same for an adapter at work. `base` is what base_model_name_or_path says.
+void save_adapter(const Adapter& adapter, const std::filesystem::path& directory,
+                  const std::string& base);
 
 /// Reads an adapter folder, ours or PEFT's. Throws ModelError.
 StoredAdapter read_adapter(const std::filesystem::path& directory);
