@@ -6,20 +6,26 @@
 
 #include "peft/cli/command.h"
 #include "peft/config/adapter_config.h"
+#include "peft/config/methods.h"
 #include "peft/io/safetensors.h"
 #include "peft/util/text.h"
 
 namespace peft {
 namespace {
 
-struct AdaptersCommand {
+struct AdaptersInfoCommand {
   std::string directory;
   bool json = false;
 };
 
-bool is_b(const std::string& name) {
-  return name.find(".lora_B.") != std::string::npos ||
-         name.find(".lora_embedding_B") != std::string::npos;
+/// The factor that starts at zero: LoRA's B, AdaLoRA's E, VeRA's b.
+bool is_zero_at_start(const std::string& name) {
+  for (const char* part : {".lora_B.", ".lora_embedding_A", ".lora_E", ".vera_lambda_b"}) {
+    if (name.find(part) != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /// True if the bytes are zeros but for sign bits, whatever floating-point type they hold.
@@ -41,7 +47,7 @@ bool is_zero(const SafetensorsFile& file, const std::string& name, const TensorI
 Json b_is_zero(const SafetensorsFile& file) {
   Json zero;
   for (const auto& [name, info] : file.tensors()) {
-    if (is_b(name)) {
+    if (is_zero_at_start(name)) {
       if (!is_zero(file, name, info)) {
         return false;
       }
@@ -51,21 +57,45 @@ Json b_is_zero(const SafetensorsFile& file) {
   return zero;
 }
 
-/// Of a LoRA; other methods have no such number.
-Json scale_of(const Json& config) {
-  if (config.at("peft_type") != "LORA") {
+/// A LoRA file without targets holds biases alone.
+const Method& method_of(const Json& config) {
+  const bool bitfit = config.value("target_modules", Json()) == "dummy-target-modules";
+  const Method* const method =
+      find_method(bitfit ? "bitfit" : config.at("peft_type").get<std::string>());
+  check<ModelError>(method != nullptr, "peft_type: {} is not among this version's methods",
+                    json_excerpt(config.at("peft_type")));
+  return *method;
+}
+
+/// What the config says of the keys that the method reads, without those that ask for nothing.
+Json settings_of(const Method& method, const Json& config) {
+  Json settings = Json::object();
+  for (const Key& key : method.keys) {
+    const Json value = config.value(key.name, Json());
+    const bool asks =
+        !value.is_null() && value != false && !(value.is_structured() && value.empty());
+    if (key.support == Support::kUsed && asks) {
+      settings[key.name] = value;
+    }
+  }
+  return settings;
+}
+
+/// What stands before B A; other methods have no such number.
+Json scale_of(const Method& method, const Json& config) {
+  if (method.name != "lora" && method.name != "adalora") {
     return nullptr;
   }
-  const double rank = config.at("r").get<double>();
+  const double rank = config.at(method.name == "lora" ? "r" : "init_r").get<double>();
   return config.at("lora_alpha").get<double>() /
          (config.at("use_rslora").get<bool>() ? std::sqrt(rank) : rank);
 }
 
 Json describe(const std::filesystem::path& directory) {
   const Json config = read_adapter_config(directory);
-  const bool hub = std::filesystem::exists(directory / "adapter.safetensors");
-  const SafetensorsFile file(directory /
-                             (hub ? "adapter.safetensors" : "adapter_model.safetensors"));
+  const Method& method = method_of(config);
+  const Json settings = settings_of(method, config);
+  const SafetensorsFile file(adapter_weights_file(directory));
   int64_t parameters = 0;
   int64_t bytes = 0;
   std::set<std::string> dtypes;
@@ -75,14 +105,19 @@ Json describe(const std::filesystem::path& directory) {
     dtypes.insert(dtype_name(info.dtype));
   }
   return {{"path", directory.string()},
+          {"method", method.name},
           {"peft_type", config.at("peft_type")},
-          {"r", config.value("r", Json())},
-          {"lora_alpha", config.value("lora_alpha", Json())},
-          {"scale", scale_of(config)},
+          {"summary", method.summary},
+          {"mergeable", method.mergeable},
+          {"served_by", method.served_by},
+          {"r", settings.value("r", Json())},
+          {"lora_alpha", settings.value("lora_alpha", Json())},
+          {"scale", scale_of(method, config)},
           {"use_rslora", config.value("use_rslora", Json())},
           {"rank_pattern", config.value("rank_pattern", Json())},
           {"alpha_pattern", config.value("alpha_pattern", Json())},
           {"target_modules", config.value("target_modules", Json())},
+          {"settings", settings},
           {"tensors", file.tensors().size()},
           {"parameters", parameters},
           {"bytes", bytes},
@@ -95,17 +130,40 @@ std::string plain(const Json& value) {
   return value.is_string() ? escaped(value.get<std::string>()) : value.dump();
 }
 
-int info(const AdaptersCommand& options) {
+void print_line(const std::string& name, const std::string& value) {
+  print_text(fmt::format("{:<24} {}\n", name, value));
+}
+
+void print_description(const Json& description) {
+  print_line("path", plain(description.at("path")));
+  print_line("method",
+             fmt::format("{} ({}): {}", plain(description.at("method")),
+                         plain(description.at("peft_type")), plain(description.at("summary"))));
+  for (const auto& [name, value] : description.at("settings").items()) {
+    print_line(name, plain(value));
+  }
+  if (description.at("scale").is_number()) {
+    print_line("scale", fmt::format("{:.6g}", description.at("scale").get<double>()));
+  }
+  print_line("tensors",
+             fmt::format("{} of type {}: {} parameters, {}", plain(description.at("tensors")),
+                         plain(description.at("dtype")),
+                         with_commas(description.at("parameters").get<int64_t>()),
+                         human_bytes(description.at("bytes").get<int64_t>())));
+  const Json& base = description.at("base_model_name_or_path");
+  print_line("base", base.is_null() ? "not recorded" : plain(base));
+  print_line("can be merged", description.at("mergeable") == true ? "yes" : "no");
+  if (description.at("b_is_zero") == true) {
+    print_text("the factor that starts at zero still is: this adapter changes nothing\n");
+  }
+}
+
+int info(const AdaptersInfoCommand& options) {
   const Json description = describe(options.directory);
   if (options.json) {
     print_json(description);
-    return 0;
-  }
-  for (const auto& [name, value] : description.items()) {
-    print_text(fmt::format("{:<24} {}\n", name, plain(value)));
-  }
-  if (description.at("b_is_zero") == true) {
-    print_text("every B is zero: this adapter changes nothing\n");
+  } else {
+    print_description(description);
   }
   return 0;
 }
@@ -113,13 +171,16 @@ int info(const AdaptersCommand& options) {
 }  // namespace
 
 void setup_adapters(CLI::App& app, Action& action) {
-  CLI::App* group = app.add_subcommand("adapters", "look at adapters");
+  CLI::App* group = app.add_subcommand("adapters", "look at adapters, compare and combine them");
   group->require_subcommand(1);
-  const auto options = std::make_shared<AdaptersCommand>();
+  const auto options = std::make_shared<AdaptersInfoCommand>();
   CLI::App* command = group->add_subcommand("info", "say what an adapter folder holds");
   command->add_option("DIR", options->directory, "adapter folder")->required();
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, &action] { action = [options] { return info(*options); }; });
+  setup_adapters_diff(*group, action);
+  setup_adapters_convert(*group, action);
+  setup_adapters_merge(*group, action);
 }
 
 }  // namespace peft

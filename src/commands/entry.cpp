@@ -34,8 +34,13 @@ ExitCode code_of(const c10::Error& error, const std::string& text) {
 extern "C" __attribute__((visibility("default"))) int peft_run(const char* command,
                                                                const char* request) {
   static const std::map<std::string, void (*)(const peft::Json&)> table = {
-      {"train", peft::run_train},       {"eval", peft::run_eval},     {"merge", peft::run_merge},
-      {"generate", peft::run_generate}, {"logits", peft::run_logits},
+      {"train", peft::run_train},
+      {"eval", peft::run_eval},
+      {"merge", peft::run_merge},
+      {"generate", peft::run_generate},
+      {"logits", peft::run_logits},
+      {"adapters convert", peft::run_convert_adapter},
+      {"adapters merge", peft::run_merge_adapters},
   };
   peft::listen_for_stop_signals();
   try {

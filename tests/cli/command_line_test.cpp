@@ -18,10 +18,26 @@ TEST(CommandLine, SaysItsVersion) {
 }
 
 TEST(CommandLine, HelpsWithEveryCommand) {
-  for (const char* command :
-       {"", "train", "plan", "eval", "generate", "logits", "tokenize", "import", "data",
-        "data show", "config", "config show", "config validate", "config schema", "methods",
-        "adapters", "adapters info"}) {
+  for (const char* command : {"",
+                              "train",
+                              "plan",
+                              "eval",
+                              "generate",
+                              "logits",
+                              "tokenize",
+                              "import",
+                              "data",
+                              "data show",
+                              "config",
+                              "config show",
+                              "config validate",
+                              "config schema",
+                              "methods",
+                              "adapters",
+                              "adapters info",
+                              "adapters diff",
+                              "adapters convert",
+                              "adapters merge"}) {
     const Outcome outcome = peft(std::string(command) + " --help");
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_NE(outcome.out.find("--help"), std::string::npos) << command;
@@ -69,6 +85,20 @@ TEST(CommandLine, RefusesWhatItDoesNotKnowInOneLine) {
        "--dtype: expected auto, float32, bfloat16, float16, found \"fp8\""},
       {"tokenize --model m", "expected one of --text, --file and --messages, found none"},
       {"data show", "expected --config RUN.json, or --model DIR and --data FILE"},
+      {"adapters merge a b --weights 1 --out o",
+       "--weights: expected 2 numbers, one per adapter, found 1"},
+      {"adapters merge a --weights 1 --out o --method tie",
+       "--method: expected svd, linear, cat, ties, ties_svd, dare_linear, dare_linear_svd, "
+       "dare_ties, dare_ties_svd, magnitude_prune, magnitude_prune_svd, found \"tie\"; did you "
+       "mean "
+       "\"ties\"?"},
+      {"adapters merge a --weights 1 --out o --method ties",
+       "--density: ties needs it, as in --density 0.5"},
+      {"adapters merge a --weights 1 --out o --method cat --density 0.5",
+       "--density: cat drops no numbers"},
+      {"adapters merge a --weights 1 --out o --method cat --seed 5",
+       "--seed: cat draws no random numbers"},
+      {"adapters convert a --out b --to ia3", "--to: expected lora, found \"ia3\""},
       {"import x.gguf --out y --dtype int8",
        "--dtype: expected bfloat16, float16, float32, found \"int8\""},
   };
@@ -83,6 +113,7 @@ TEST(CommandLine, RefusesWhatItDoesNotKnowInOneLine) {
 TEST(CommandLine, GivesMissingFoldersAndFilesTheirOwnExitCodes) {
   EXPECT_EQ(peft("tokenize --model no/such --text x").code, 3);
   EXPECT_EQ(peft("adapters info no/such").code, 3);
+  EXPECT_EQ(peft("adapters diff no/such no/such").code, 3);
   EXPECT_EQ(peft("methods --model no/such").code, 3);
   EXPECT_EQ(peft("generate --model m --messages no/such.json").code, 4);
 }

@@ -112,5 +112,72 @@ TEST_F(Folders, DescribeAdapters) {
               info["lora_alpha"].get<double>() / std::sqrt(info["r"].get<double>()), 1e-12);
 }
 
+TEST_F(Folders, DescribeAdaptersOfEveryMethod) {
+  int64_t described = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kFixtures + "methods")) {
+    if (!entry.is_directory()) {
+      continue;
+    }
+    const std::string text = peft("adapters info " + entry.path().string()).out;
+    EXPECT_NE(text.find("\nmethod                   "), std::string::npos) << entry.path();
+    EXPECT_NE(text.find("\ntensors                  "), std::string::npos) << entry.path();
+    EXPECT_EQ(text.find("null"), std::string::npos) << text;
+    ++described;
+  }
+  EXPECT_GE(described, 30);
+}
+
+TEST_F(Folders, DescribeWhatAMethodSaysOfItself) {
+  const auto settings = [](const std::string& adapter) {
+    return Json::parse(peft("adapters info --json " + kFixtures + "methods/" + adapter).out);
+  };
+  const Json ia3 = settings("llama-ia3");
+  EXPECT_EQ(ia3["method"], "ia3");
+  EXPECT_EQ(ia3["settings"]["feedforward_modules"], Json({"down_proj"}));
+  EXPECT_EQ(ia3["scale"], nullptr);
+  EXPECT_EQ(settings("gpt2-bitfit")["method"], "bitfit");
+  EXPECT_EQ(settings("llama-prompt-tuning")["mergeable"], false);
+  EXPECT_EQ(settings("llama-adalora")["r"], nullptr);
+}
+
+TEST_F(Folders, AdaptersThatAreEqualDifferInNothing) {
+  const std::string adapter = kFixtures + "models/llama/lora-qv";
+  const Outcome outcome = peft("adapters diff " + adapter + " " + adapter);
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.out, "equal: the same keys and 8 tensors\n");
+}
+
+TEST_F(Folders, AdaptersThatDifferAreToldApartWithCode9) {
+  const std::string command = "adapters diff " + kFixtures + "combinations/llama/first " +
+                              kFixtures + "combinations/llama/second";
+  const Outcome outcome = peft(command + " --json");
+  EXPECT_EQ(outcome.code, 9);
+  EXPECT_EQ(outcome.err, "");
+  const Json result = Json::parse(outcome.out);
+  EXPECT_EQ(result["equal"], false);
+  EXPECT_EQ(result["config"][0].dump(), R"({"key":"lora_alpha","a":3,"b":2})");
+  EXPECT_EQ(result["only_in_a"].size(), 4u);  // q_proj of two layers
+  EXPECT_EQ(result["only_in_b"].size(), 4u);  // o_proj
+  EXPECT_EQ(result["shared_tensors"], 6);
+  EXPECT_EQ(result["values"].size(), 6u);
+  EXPECT_GT(result["largest_difference"].get<double>(), 0.1);
+  const std::string text = peft(command).out;
+  EXPECT_NE(text.find("  lora_alpha               3                                2\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("values: 6 of 6 shared tensors differ"), std::string::npos) << text;
+}
+
+TEST_F(Folders, AdaptersOfOtherRanksDifferInShapes) {
+  const Json result =
+      Json::parse(peft("adapters diff --json " + kFixtures + "combinations/llama/first " +
+                       kFixtures + "combinations/llama/wide")
+                      .out);
+  ASSERT_EQ(result["layouts"].size(), 4u);
+  EXPECT_EQ(result["layouts"][0]["a"].dump(), R"({"dtype":"F32","shape":[2,32]})");
+  EXPECT_EQ(result["layouts"][0]["b"].dump(), R"({"dtype":"F32","shape":[3,32]})");
+  EXPECT_EQ(result["relative_difference"], 0.0);  // nothing of one shape
+}
+
 }  // namespace
 }  // namespace peft

@@ -32,6 +32,11 @@ void setup_adapters(CLI::App& app, Action& action);
 void setup_checkpoint(CLI::App& app, Action& action);
 void setup_import(CLI::App& app, Action& action);
 
+// Commands below `adapters`.
+void setup_adapters_diff(CLI::App& group, Action& action);
+void setup_adapters_convert(CLI::App& group, Action& action);
+void setup_adapters_merge(CLI::App& group, Action& action);
+
 /// Flags of every command that computes with a model.
 struct ModelOptions {
   std::string model;

@@ -31,6 +31,13 @@ namespace peft {
 ///   "probe"|"full"|"none", "overwrite": bool, "any_base": bool, "json": bool, "threads"
 /// logits
 ///   "model", "adapter", "tokens": file, "out": file, "dtype", "device", "threads"
+/// adapters convert
+///   "adapter": dir, "out": dir, "model": dir|null, "rank": N (0: what the adapter has),
+///   "overwrite": bool, "json": bool, "threads"
+/// adapters merge
+///   "adapters": [dir, ...], "weights": [number, ...], "out": dir, "method": name of a combination,
+///   "density": number, "majority_sign": "total"|"frequency", "seed": N, "rank": N (0: the
+///   largest), "overwrite": bool, "json": bool, "threads"
 ///
 /// At least one of "model" and "adapter" is given; the engine finds the base of an adapter whose
 /// "model" is null in its adapter_config.json.

@@ -12,5 +12,7 @@ void run_eval(const Json& request);
 void run_merge(const Json& request);
 void run_generate(const Json& request);
 void run_logits(const Json& request);
+void run_convert_adapter(const Json& request);
+void run_merge_adapters(const Json& request);
 
 }  // namespace peft
