@@ -95,15 +95,15 @@ void compare_shared(const SafetensorsFile& a, const SafetensorsFile& b, Json& re
 Json differences(const AdaptersDiffCommand& options) {
   const SafetensorsFile a(adapter_weights_file(options.a));
   const SafetensorsFile b(adapter_weights_file(options.b));
-  Json result = {
-      {"a", options.a},
-      {"b", options.b},
-      {"equal", false},
-      {"config", config_differences(read_adapter_config(options.a), read_adapter_config(options.b))},
-      {"only_in_a", only_in(a, b)},
-      {"only_in_b", only_in(b, a)},
-      {"layouts", Json::array()},
-      {"values", Json::array()}};
+  Json result = {{"a", options.a},
+                 {"b", options.b},
+                 {"equal", false},
+                 {"config", config_differences(read_adapter_config(options.a),
+                                               read_adapter_config(options.b))},
+                 {"only_in_a", only_in(a, b)},
+                 {"only_in_b", only_in(b, a)},
+                 {"layouts", Json::array()},
+                 {"values", Json::array()}};
   compare_shared(a, b, result);
   result["equal"] = true;
   for (const char* part : {"config", "only_in_a", "only_in_b", "layouts", "values"}) {
@@ -155,8 +155,7 @@ void print_values(const Json& result) {
                          result["largest_difference"].get<double>(),
                          result["relative_difference"].get<double>()),
              values, [](const Json& entry) {
-               return fmt::format("{:<9.3g} {:<9.3g} {}",
-                                  entry["largest_difference"].get<double>(),
+               return fmt::format("{:<9.3g} {:<9.3g} {}", entry["largest_difference"].get<double>(),
                                   entry["relative_difference"].get<double>(), name_of(entry));
              });
 }
@@ -170,8 +169,8 @@ void print_differences(const Json& result) {
   print_text(fmt::format("A {}\nB {}\n", escaped(result["a"].get<std::string>()),
                          escaped(result["b"].get<std::string>())));
   print_list("config: key, value in A, value in B", result["config"], [](const Json& entry) {
-    return fmt::format("{:<24} {:<{}} {}", entry["key"].get<std::string>(),
-                       value_text(entry["a"]), kValueWidth, value_text(entry["b"]));
+    return fmt::format("{:<24} {:<{}} {}", entry["key"].get<std::string>(), value_text(entry["a"]),
+                       kValueWidth, value_text(entry["b"]));
   });
   const auto name_and_shape = [](const Json& entry) {
     return name_of(entry) + "  " + shape_text(entry);

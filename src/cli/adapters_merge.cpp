@@ -75,9 +75,7 @@ void setup_adapters_merge(CLI::App& group, Action& action) {
   const auto options = std::make_shared<AdaptersMergeCommand>();
   CLI::App* command = group.add_subcommand(
       "merge", "combine LoRA adapters into one, as Hugging Face PEFT's add_weighted_adapter does");
-  command->add_option("ADAPTER", options->adapters, "adapter folders")
-      ->required()
-      ->take_all();
+  command->add_option("ADAPTER", options->adapters, "adapter folders")->required()->take_all();
   command->add_option("--weights", options->weights, "one number per adapter: 0.7,0.3")
       ->required()
       ->delimiter(',')

@@ -15,10 +15,9 @@ Json errors_json(const std::vector<ModuleFit>& fits) {
   if (fits.empty()) {
     return nullptr;
   }
-  const auto worst =
-      std::max_element(fits.begin(), fits.end(), [](const ModuleFit& a, const ModuleFit& b) {
-        return a.relative_error < b.relative_error;
-      });
+  const auto worst = std::max_element(
+      fits.begin(), fits.end(),
+      [](const ModuleFit& a, const ModuleFit& b) { return a.relative_error < b.relative_error; });
   double sum = 0.0;
   for (const ModuleFit& fit : fits) {
     sum += fit.relative_error;
@@ -31,7 +30,8 @@ Json errors_json(const std::vector<ModuleFit>& fits) {
 Json modules_json(const LoraConversion& conversion) {
   Json modules = Json::array();
   for (const NamedUpdate& entry : conversion.lora.updates) {
-    modules.push_back({{"path", entry.path}, {"rank", entry.update.rank()}, {"relative_error", nullptr}});
+    modules.push_back(
+        {{"path", entry.path}, {"rank", entry.update.rank()}, {"relative_error", nullptr}});
     for (const ModuleFit& fit : conversion.fits) {
       if (fit.path == entry.path) {
         modules.back()["relative_error"] = fit.relative_error;

@@ -11,11 +11,13 @@
 namespace peft {
 namespace {
 
-/// Names of modules in the order in which the supported architectures have them.
+/// Names of modules in the order in which Hugging Face's decoders have them, from the outside in.
 constexpr const char* kModuleOrder[] = {
-    "embed_tokens", "wte",    "wpe",       "layers",  "h",         "self_attn", "attn",
-    "q_proj",       "k_proj", "v_proj",    "o_proj",  "c_attn",    "mlp",       "gate_proj",
-    "up_proj",      "c_fc",   "down_proj", "c_proj"};
+    "embed_tokens", "wte",          "wpe",          "embed_in", "layers",          "h",
+    "self_attn",    "attn",         "attention",    "mlp",      "q_proj",          "k_proj",
+    "v_proj",       "o_proj",       "c_attn",       "qkv_proj", "query_key_value", "dense",
+    "gate_proj",    "up_proj",      "gate_up_proj", "c_fc",     "dense_h_to_4h",   "down_proj",
+    "c_proj",       "dense_4h_to_h"};
 
 bool is_number(const std::string& part) {
   return !part.empty() && part.size() < 10 &&
@@ -27,7 +29,8 @@ int64_t place_of(const std::string& part) {
   if (is_number(part)) {
     return std::stoll(part);
   }
-  return std::find(std::begin(kModuleOrder), std::end(kModuleOrder), part) - std::begin(kModuleOrder);
+  return std::find(std::begin(kModuleOrder), std::end(kModuleOrder), part) -
+         std::begin(kModuleOrder);
 }
 
 bool stands_before(const NamedUpdate& a, const NamedUpdate& b) {
@@ -65,7 +68,7 @@ double scale_of(const Json& config, const std::string& path, int64_t rank) {
 Json number(double value) {
   const double whole = std::round(value);
   return std::abs(value - whole) < 1e-12 * std::abs(value) ? Json(static_cast<int64_t>(whole))
-                                                          : Json(value);
+                                                           : Json(value);
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ namespace {
 Tensor base_values(const HfDirectory& base, const std::string& name) {
   const TensorInfo& info = base.tensors().at(name);
   Tensor values = at::empty(info.shape, scalar_type(info.dtype, name));
-  base.read(name, {static_cast<std::byte*>(values.data_ptr()), static_cast<size_t>(values.nbytes())});
+  base.read(name,
+            {static_cast<std::byte*>(values.data_ptr()), static_cast<size_t>(values.nbytes())});
   return values.to(at::kFloat);
 }
 
@@ -117,9 +118,7 @@ class Approximation {
     if (model_.model->is_tied()) {
       const LowRank update = result_.lora.updates.back().update;
       result_.lora.updates.push_back(
-          {"lm_head",
-           false,
-           {update.b.t().contiguous(), update.a.t().contiguous(), update.scale}});
+          {"lm_head", false, {update.b.t().contiguous(), update.a.t().contiguous(), update.scale}});
     }
   }
 

@@ -99,7 +99,7 @@ LoraFile from_vera(const StoredAdapter& stored, const HfDirectory& base) {
   const UnreadModel unread = build_model(base, at::kFloat, at::kCPU);
   const auto [a, b] = vera_projections(stored, *unread.model);
   std::vector<NamedLinear> linears = unread.model->projections();
-  linears.push_back({"lm_head", Role::kHead, &unread.model->head()});
+  linears.push_back({"lm_head", &unread.model->head()});
   for (const NamedLinear& linear : linears) {
     const std::string name = kPeftPrefix + linear.path;
     if (find_tensor(stored, name + ".vera_lambda_b") == nullptr) {
@@ -141,7 +141,8 @@ LoraFile same_form(const StoredAdapter& stored, const HfDirectory* base) {
   if (type == "VERA") {
     return from_vera(stored, *base);
   }
-  return starts_from_host(stored.config.at("init_lora_weights")) ? from_host_start(stored, *base) : take_apart(stored);
+  return starts_from_host(stored.config.at("init_lora_weights")) ? from_host_start(stored, *base)
+                                                                 : take_apart(stored);
 }
 
 /// Cuts what is above the rank, or above what the module's shape allows.
@@ -186,8 +187,8 @@ void check_convertible(const StoredAdapter& stored) {
 
 bool needs_base(const StoredAdapter& stored) {
   const std::string type = type_of(stored);
-  return !(type == "ADALORA" ||
-           (type == "LORA" && !is_dora(stored.config) && !starts_from_host(stored.config.at("init_lora_weights"))));
+  return !(type == "ADALORA" || (type == "LORA" && !is_dora(stored.config) &&
+                                 !starts_from_host(stored.config.at("init_lora_weights"))));
 }
 
 LoraConversion to_lora(const StoredAdapter& stored, const HfDirectory* base, int64_t rank) {

@@ -82,8 +82,8 @@ TEST_F(Adapters, AreNotWrittenOverAFolder) {
 }
 
 TEST_F(Adapters, AreMergedIntoOne) {
-  const Json result = printed(run_merge_adapters, sum("combinations/llama/first",
-                                                      "combinations/llama/second"));
+  const Json result =
+      printed(run_merge_adapters, sum("combinations/llama/first", "combinations/llama/second"));
   EXPECT_EQ(result["modules"], 7);
   EXPECT_EQ(result["rank"], 2);
   EXPECT_GT(result["distance_from_sum"]["worst"].get<double>(), 0.01);

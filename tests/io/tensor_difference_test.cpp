@@ -15,10 +15,9 @@ namespace {
 template <class T>
 SafetensorsFile file_of(const std::filesystem::path& path, Dtype dtype,
                         const std::vector<T>& values) {
-  write_safetensors(path, {{"x",
-                            dtype,
-                            {static_cast<int64_t>(values.size())},
-                            std::as_bytes(std::span(values))}});
+  write_safetensors(
+      path,
+      {{"x", dtype, {static_cast<int64_t>(values.size())}, std::as_bytes(std::span(values))}});
   return SafetensorsFile(path);
 }
 
@@ -72,7 +71,9 @@ TEST_F(Differences, CompareNumbersOfDifferentTypes) {
 }
 
 TEST_F(Differences, AreNotTakenBetweenShapes) {
-  EXPECT_EQ(error_text([&] { between({1}, {1, 2}); }),
+  EXPECT_EQ(error_text([&] {
+              between({1}, {1, 2});
+            }),
             (folder_ / "b").string() + ": x: expected the shape that " + (folder_ / "a").string() +
                 " has");
 }

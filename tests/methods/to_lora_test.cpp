@@ -36,7 +36,8 @@ struct ConversionCase {
 
 std::string name_of(const testing::TestParamInfo<ConversionCase>& info) {
   std::string name = std::string(info.param.adapter).substr(info.param.adapter[1] == 'e' ? 8 : 7);
-  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
   return name;
 }
 
@@ -56,25 +57,25 @@ TEST_P(ExactConversion, KeepsTheLogits) {
   expect_same_logits(logits_with(model, lora), logits_with(model, stored));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Fixtures, ExactConversion,
-    testing::Values(ConversionCase{"llama", "models/llama/lora-rslora"},
-                    ConversionCase{"llama", "models/llama/lora-patterns"},
-                    ConversionCase{"llama", "methods/llama-adalora"},
-                    ConversionCase{"llama", "methods/llama-adalora/pruned"},
-                    ConversionCase{"gpt2", "methods/gpt2-adalora/pruned"},
-                    ConversionCase{"llama", "methods/llama-vera"},
-                    ConversionCase{"llama", "methods/llama-vera-unsaved"},
-                    ConversionCase{"gpt2", "methods/gpt2-vera"},
-                    ConversionCase{"llama", "methods/llama-lora-pissa"},
-                    ConversionCase{"gpt2", "methods/gpt2-lora-pissa"},
-                    ConversionCase{"llama", "methods/llama-lora-olora"},
-                    ConversionCase{"llama", "methods/llama-lora-embeddings"},
-                    ConversionCase{"llama", "methods/llama-lora-modules-to-save"},
-                    ConversionCase{"llama", "methods/llama-lora-tokens"},
-                    ConversionCase{"gpt2", "methods/gpt2-lora-bias-all"},
-                    ConversionCase{"gpt2", "methods/gpt2-lora-b-bias"}),
-    name_of);
+INSTANTIATE_TEST_SUITE_P(Fixtures, ExactConversion,
+                         testing::Values(ConversionCase{"llama", "models/llama/lora-rslora"},
+                                         ConversionCase{"llama", "models/llama/lora-patterns"},
+                                         ConversionCase{"llama", "methods/llama-adalora"},
+                                         ConversionCase{"llama", "methods/llama-adalora/pruned"},
+                                         ConversionCase{"gpt2", "methods/gpt2-adalora/pruned"},
+                                         ConversionCase{"llama", "methods/llama-vera"},
+                                         ConversionCase{"llama", "methods/llama-vera-unsaved"},
+                                         ConversionCase{"gpt2", "methods/gpt2-vera"},
+                                         ConversionCase{"llama", "methods/llama-lora-pissa"},
+                                         ConversionCase{"gpt2", "methods/gpt2-lora-pissa"},
+                                         ConversionCase{"llama", "methods/llama-lora-olora"},
+                                         ConversionCase{"llama", "methods/llama-lora-embeddings"},
+                                         ConversionCase{"llama",
+                                                        "methods/llama-lora-modules-to-save"},
+                                         ConversionCase{"llama", "methods/llama-lora-tokens"},
+                                         ConversionCase{"gpt2", "methods/gpt2-lora-bias-all"},
+                                         ConversionCase{"gpt2", "methods/gpt2-lora-b-bias"}),
+                         name_of);
 
 class WholeConversion : public testing::TestWithParam<ConversionCase> {};
 

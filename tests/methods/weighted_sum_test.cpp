@@ -108,8 +108,8 @@ TEST(WeightedSumOf, OtherSeedsDropOtherNumbers) {
   Json other = dare;
   other["seed"] = 8;
   const std::string name = "base_model.model.model.layers.1.self_attn.v_proj.lora_A.weight";
-  EXPECT_FALSE(at::equal(sum_of("llama", dare).tensors.at(name),
-                         sum_of("llama", other).tensors.at(name)));
+  EXPECT_FALSE(
+      at::equal(sum_of("llama", dare).tensors.at(name), sum_of("llama", other).tensors.at(name)));
 }
 
 TEST(WeightedSumOf, IsStoredSoThatItIsReadBackTheSame) {

@@ -20,7 +20,7 @@ struct NamedUpdate {
 struct LoraFile {
   Json config;                       ///< complete adapter_config.json of a LORA
   std::vector<NamedUpdate> updates;  ///< in the order of the model's modules
-  NamedTensors others;  ///< biases, whole modules, token rows, under the file's names
+  NamedTensors others;               ///< biases, whole modules, token rows, under the file's names
 
   /// The update of a module, or null.
   const NamedUpdate* find(const std::string& path) const;

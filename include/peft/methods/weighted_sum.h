@@ -12,11 +12,11 @@ namespace peft {
 /// How several LoRA adapters become one.
 struct SumOptions {
   Combination combination;
-  std::vector<double> weights;      ///< one per adapter, of either sign
-  double density = 1.0;             ///< share of the numbers that pruning keeps
-  bool counts_signs = false;        ///< a sign is elected by votes, not by the sum of the values
-  uint64_t seed = 0;                ///< of DARE's choice
-  int64_t rank = 0;                 ///< of what is brought back to a rank; 0: the largest given
+  std::vector<double> weights;  ///< one per adapter, of either sign
+  double density = 1.0;         ///< share of the numbers that pruning keeps
+  bool counts_signs = false;    ///< a sign is elected by votes, not by the sum of the values
+  uint64_t seed = 0;            ///< of DARE's choice
+  int64_t rank = 0;             ///< of what is brought back to a rank; 0: the largest given
 };
 
 /// One adapter from several, with the tensors that Hugging Face PEFT's `add_weighted_adapter` gives
