@@ -125,7 +125,7 @@ Json step_json(const StepRecord& record, const Adapter& adapter) {
     line["penalty"] = json_number(record.penalty);
   }
   for (const auto& [name, value] : adapter.figures()) {
-    line[name] = json_number(value);
+    line["figures"][name] = json_number(value);
   }
   return line;
 }

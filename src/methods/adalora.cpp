@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "methods.h"
 #include "peft/kernels/dropout.h"
@@ -104,6 +105,11 @@ struct Target {
 
   std::vector<std::pair<const char*, const Importance*>> importances() const {
     return {{"A", &a}, {"B", &b}, {"E", &e}};
+  }
+
+  /// Triplets that are left.
+  double rank() const {
+    return kept.defined() ? kept.sum().item<double>() : static_cast<double>(hook->E().numel());
   }
 
   /// Of each triplet (E_i, A_i, B_i): (R). Equation 7.
@@ -211,13 +217,15 @@ class AdaLoraAdapter final : public Adapter {
   }
 
   std::vector<std::pair<std::string, double>> figures() const override {
-    std::vector<std::pair<std::string, double>> ranks;
-    double sum = 0.0;
+    std::vector<double> ranks;
     for (const Target& target : targets_) {
-      sum += at::count_nonzero(target.hook->E().detach(), std::optional<int64_t>()).item<double>();
+      ranks.push_back(target.rank());
     }
-    ranks.emplace_back("mean_rank", sum / static_cast<double>(targets_.size()));
-    return ranks;
+    const auto [least, most] = std::minmax_element(ranks.begin(), ranks.end());
+    const double sum = std::accumulate(ranks.begin(), ranks.end(), 0.0);
+    return {{"mean_rank", sum / static_cast<double>(ranks.size())},
+            {"least_rank", *least},
+            {"most_rank", *most}};
   }
 
   NamedTensors state() const override {

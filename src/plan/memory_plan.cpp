@@ -12,6 +12,8 @@ namespace {
 constexpr int64_t kProcessBytes = 144'000'000;
 // What the matrix products set aside, measured with two threads.
 constexpr int64_t kProductBytes = 8'000'000;
+// The same in narrow types: oneDNN's kernels and its packed copies, where the processor has them.
+constexpr int64_t kNarrowProductBytes = 26'000'000;
 // Logits held at once: the constants of kernels/cross_entropy.
 constexpr int64_t kChunkBytesCpu = int64_t{31} << 20;
 constexpr int64_t kChunkBytesGpu = int64_t{256} << 20;
@@ -20,6 +22,13 @@ constexpr int64_t kRowTokenBytes = 8;     // id and label
 constexpr int64_t kBatchTokenBytes = 48;  // ids, labels, positions, targets, keys
 constexpr int64_t kTokenizerFactor = 14;  // resident bytes per byte of the file, measured
 constexpr double kHoles = 0.02;           // of what is allocated and freed in a step, measured
+
+int64_t product_bytes(const RunShape& run) {
+  if (run.on_gpu) {
+    return 0;
+  }
+  return run.dtype == Dtype::kF32 ? kProductBytes : kNarrowProductBytes;
+}
 
 /// Logits of a chunk: equal chunks, as many rows as fit.
 int64_t chunk_bytes(const ModelSizes& model, const RunShape& run, int64_t rows) {
@@ -91,7 +100,7 @@ MemoryPlan plan_memory(const ModelSizes& model, const AdapterSizes& adapter, con
   // The adapter's first values, copied into the optimizer's buffer, are free again before step 1.
   const int64_t peak = std::max(
       {plan.activations + std::max(plan.loss, activations.backward), evaluation, plan.adapter});
-  plan.kernels = peak - plan.activations - plan.loss + (run.on_gpu ? 0 : kProductBytes);
+  plan.kernels = peak - plan.activations - plan.loss + product_bytes(run);
   plan.data = run.rows * kRowBytes + run.row_tokens * kRowTokenBytes +
               run.tokenizer_bytes * kTokenizerFactor;
   plan.process = kProcessBytes;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kWidth = 640;
 constexpr double kHeight = 260;
-constexpr double kLeft = 64;
+constexpr double kLeft = 76;
 constexpr double kRight = 14;
 constexpr double kTop = 12;
 constexpr double kBottom = 30;
