@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "calibration.h"
 #include "peft/cli/command.h"
 #include "peft/cli/model_text.h"
 #include "peft/config/data_config.h"
@@ -20,6 +21,7 @@ struct PlanCommand {
   std::string device = "auto";
   int64_t threads = 0;
   bool modules = false;
+  bool calibrate = false;
   bool json = false;
 };
 
@@ -86,6 +88,29 @@ std::string text_of(const RunPlan& plan) {
          fmt::format("disk {}\n{}\n", human_bytes(plan.disk_bytes), plan_line(plan));
 }
 
+/// With the time that the run takes at the rate of a few steps.
+int print_calibrated(const PlanCommand& options, const ResolvedConfig& config,
+                     const RunPlan& plan) {
+  const Calibration measured =
+      calibrate(config.values, config.origin, plan.steps, options.device, options.threads);
+  if (measured.exit_code != 0) {
+    return measured.exit_code;
+  }
+  const double seconds = static_cast<double>(plan.tokens) / measured.tokens_per_second;
+  if (options.json) {
+    Json json = plan_json(plan);
+    json["tokens_per_second"] = measured.tokens_per_second;
+    json["seconds"] = seconds;
+    print_json(json);
+  } else {
+    print_text(text_of(plan) +
+               fmt::format("time about {} at {:.0f} tokens per second, measured over {} steps; "
+                           "evaluations and checkpoints come on top\n",
+                           human_seconds(seconds), measured.tokens_per_second, measured.steps));
+  }
+  return 0;
+}
+
 /// One object per adapted module.
 Json modules_json(const AdapterSizes& adapter) {
   Json list = Json::array();
@@ -135,6 +160,9 @@ int plan(const PlanCommand& options) {
   }
   const RunPlan plan =
       plan_run(config.values, config.origin, input_of(options, directory, train, held_out));
+  if (options.calibrate) {
+    return print_calibrated(options, config, plan);
+  }
   options.json ? print_json(plan_json(plan)) : print_text(text_of(plan));
   return 0;
 }
@@ -151,6 +179,8 @@ void setup_plan(CLI::App& app, Action& action) {
       ->take_all();
   command->add_option("KEY=VALUE", options->assignments, "the same without --set")->take_all();
   add_device_options(*command, options->device, options->threads);
+  command->add_flag("--calibrate", options->calibrate,
+                    "train a few steps, too, and say how long the run is going to take");
   command->add_flag("--modules", options->modules, "list the modules that are adapted");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, &action] { action = [options] { return plan(*options); }; });

@@ -27,6 +27,10 @@ struct RowKernels {
   void (*swiglu_backward)(const float* g, int64_t g_stride, const float* gate, int64_t gate_stride,
                           const float* up, int64_t up_stride, float* dgate, float* dup,
                           int64_t rows, int64_t width);
+  /// dx = g * gain (stride `width`), and g * y added up over the rows into `sums` (width).
+  void (*column_gain_backward)(const float* g, int64_t g_stride, const float* y, int64_t y_stride,
+                               const float* gain, float* dx, float* sums, int64_t rows,
+                               int64_t width);
   /// -log softmax(logits)[target] of one row. With `gradient` the row becomes softmax - onehot.
   /// `correct` tells whether the target is the first of the largest logits.
   float (*cross_entropy)(float* logits, int64_t width, int64_t target, bool gradient,

@@ -238,6 +238,27 @@ void swiglu_backward(const float* g, int64_t g_stride, const float* gate, int64_
   }
 }
 
+void column_gain_backward(const float* g, int64_t g_stride, const float* y, int64_t y_stride,
+                          const float* gain, float* dx, float* sums, int64_t rows, int64_t width) {
+  for (int64_t row = 0; row < rows; ++row, g += g_stride, y += y_stride, dx += width) {
+    for_lanes(
+        width,
+        [&](int64_t i) {
+          const __m256 grad = _mm256_loadu_ps(g + i);
+          _mm256_storeu_ps(
+              sums + i, _mm256_fmadd_ps(grad, _mm256_loadu_ps(y + i), _mm256_loadu_ps(sums + i)));
+          _mm256_storeu_ps(dx + i, _mm256_mul_ps(grad, _mm256_loadu_ps(gain + i)));
+        },
+        [&](int64_t i, __m256i on) {
+          const __m256 grad = _mm256_maskload_ps(g + i, on);
+          _mm256_maskstore_ps(sums + i, on,
+                              _mm256_fmadd_ps(grad, _mm256_maskload_ps(y + i, on),
+                                              _mm256_maskload_ps(sums + i, on)));
+          _mm256_maskstore_ps(dx + i, on, _mm256_mul_ps(grad, _mm256_maskload_ps(gain + i, on)));
+        });
+  }
+}
+
 float largest(const float* x, int64_t width) {
   float tail = x[0];
   __m256 m[4] = {_mm256_set1_ps(tail), _mm256_set1_ps(tail), _mm256_set1_ps(tail),
@@ -319,8 +340,8 @@ float cross_entropy(float* logits, int64_t width, int64_t target, bool gradient,
 }  // namespace
 
 const RowKernels* avx2_row_kernels() {
-  static constexpr RowKernels kKernels{rms_norm, rms_norm_backward, rotary,
-                                       swiglu,   swiglu_backward,   cross_entropy};
+  static constexpr RowKernels kKernels{rms_norm,        rms_norm_backward,    rotary,       swiglu,
+                                       swiglu_backward, column_gain_backward, cross_entropy};
   return &kKernels;
 }
 
