@@ -11,13 +11,13 @@ namespace {
 
 constexpr int64_t kParts = 8;  // of the rows, whatever the threads, so that sums come out the same
 
-struct Gradients {
+struct GainGradients {
   Tensor dx;
   Tensor sums;  // (out) float32, of dy * y over the rows
 };
 
-Gradients gradients_fast(const RowKernels& kernels, const Tensor& grad, const Tensor& y,
-                         const Tensor& gain) {
+GainGradients gain_gradients_fast(const RowKernels& kernels, const Tensor& grad, const Tensor& y,
+                                  const Tensor& gain) {
   const Tensor g = as_rows(grad);
   const Tensor factors = gain.contiguous();
   const int64_t rows = y.size(0);
@@ -38,9 +38,9 @@ Gradients gradients_fast(const RowKernels& kernels, const Tensor& grad, const Te
   return {dx, sums.sum(0)};
 }
 
-Gradients gradients_of(const Tensor& grad, const Tensor& y, const Tensor& gain) {
+GainGradients gain_gradients(const Tensor& grad, const Tensor& y, const Tensor& gain) {
   if (const RowKernels* kernels = fast_path(grad, y, gain)) {
-    return gradients_fast(*kernels, grad, y, gain);
+    return gain_gradients_fast(*kernels, grad, y, gain);
   }
   return {grad * gain, (grad * y).sum(0, /*keepdim=*/false, at::kFloat)};
 }
@@ -59,7 +59,7 @@ class ColumnGainBackward final : public KernelNode {
     }
     const at::NoGradGuard no_grad;
     const Tensor gain = kept(kKeptGain);
-    const auto [dx, sums] = gradients_of(grad, kept(kKeptY), gain);
+    const auto [dx, sums] = gain_gradients(grad, kept(kKeptY), gain);
     const Tensor dgain = at::where(gain == 0, 0.0, sums / gain.to(at::kFloat));
     return {dx, dgain.to(gain.scalar_type())};
   }
