@@ -6,5 +6,4 @@ find_package(CLI11 2.1 REQUIRED)           # libcli11-dev
 find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)  # libssl-dev
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)            # libpcre2-dev
-pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece) # libsentencepiece-dev
-pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)         # libutf8proc-dev
+pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc) # libutf8proc-dev

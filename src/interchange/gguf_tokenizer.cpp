@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "peft/interchange/sentencepiece_merges.h"
+#include "peft/tokenizer/sentencepiece_merges.h"
 #include "peft/util/error.h"
 #include "peft/util/log.h"
 #include "peft/util/text.h"
@@ -200,6 +200,20 @@ Json byte_level_bpe(const GgufVocabulary& vocabulary, const std::string& where) 
   return tokenizer;
 }
 
+/// The merges as "left right".
+Json sentencepiece_merges(const GgufVocabulary& vocabulary) {
+  std::vector<bool> normal;
+  for (const GgufTokenKind kind : vocabulary.kinds) {
+    normal.push_back(kind == GgufTokenKind::kNormal);
+  }
+  Json merges = Json::array();
+  for (const auto& [left, right] :
+       merges_from_scores(vocabulary.tokens, vocabulary.scores, normal)) {
+    merges.push_back(vocabulary.token(left) + " " + vocabulary.token(right));
+  }
+  return merges;
+}
+
 Json sentencepiece_bpe(const GgufVocabulary& vocabulary) {
   const bool with_prefix = vocabulary.add_space_prefix.value_or(true);
   Json normalizers = Json::array();
@@ -215,7 +229,7 @@ Json sentencepiece_bpe(const GgufVocabulary& vocabulary) {
   Json tokenizer = empty_tokenizer(vocabulary);
   tokenizer["normalizer"] = sequence("normalizers", std::move(normalizers));
   tokenizer["decoder"] = sequence("decoders", std::move(decoders));
-  tokenizer["model"] = bpe_model(vocabulary, merges_from_scores(vocabulary));
+  tokenizer["model"] = bpe_model(vocabulary, sentencepiece_merges(vocabulary));
   tokenizer["model"]["fuse_unk"] = true;
   tokenizer["model"]["byte_fallback"] = true;
   if (vocabulary.unk) {

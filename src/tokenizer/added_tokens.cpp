@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "characters.h"
 #include "peft/util/error.h"
 #include "peft/util/text.h"
 #include "vocabulary.h"

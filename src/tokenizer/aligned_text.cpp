@@ -47,19 +47,20 @@ void AlignedText::remember_origins() {
   }
 }
 
-void AlignedText::transform(std::span<const Change> changes) {
+void AlignedText::transform(std::span<const Change> changes, size_t removed) {
   remember_origins();
   std::string text;
   std::vector<Origin> origins;
   text.reserve(text_.size());
   origins.reserve(origins_.size());
-  const auto skip = [this](size_t& at, int characters) {
-    for (int i = 0; i < characters && at < text_.size(); ++i) {
+  size_t at = 0;
+  const auto skip = [&](size_t characters) {
+    for (size_t i = 0; i < characters && at < text_.size(); ++i) {
       at += utf8_length(text_[at]);
     }
   };
+  skip(removed);
   const auto start = static_cast<uint32_t>(base_);
-  size_t at = 0;
   for (const Change& change : changes) {
     const bool inserted = change.change > 0 || at >= text_.size();
     const Origin origin = !inserted ? origins_[at]
@@ -69,7 +70,7 @@ void AlignedText::transform(std::span<const Change> changes) {
     append_utf8(text, change.character);
     origins.insert(origins.end(), text.size() - before, origin);
     if (!inserted) {
-      skip(at, 1 - change.change);
+      skip(static_cast<size_t>(1 - change.change));
     }
   }
   text_ = std::move(text);

@@ -41,8 +41,9 @@ class AlignedText {
   /// Bytes of the original behind the bytes `range` of the text: whole characters.
   ByteRange original(const ByteRange& range) const;
 
-  /// Replaces the whole text by the characters of `changes`.
-  void transform(std::span<const Change> changes);
+  /// Replaces the whole text by the characters of `changes`; the first `removed` characters of the
+  /// old text have no change of their own.
+  void transform(std::span<const Change> changes, size_t removed = 0);
 
   /// Puts characters in front of each of the bytes `places`, which ascend and lie inside the text;
   /// they belong to the character that stands there.

@@ -14,14 +14,6 @@ constexpr int32_t kNoToken = -1;  // a byte without one
 
 using Reader = JsonReader<ModelError>;
 
-/// An option that this engine knows only switched off.
-void require_empty(Reader& reader, const std::string& key) {
-  std::string value;
-  reader.read(key, value);
-  check<ModelError>(value.empty(), "{}: {}: \"{}\" is not supported", reader.where(), key,
-                    escaped(value));
-}
-
 /// The two tokens of a merge, written "a b" or ["a", "b"]; empty when it is neither.
 std::pair<std::string_view, std::string_view> pair_of(const Json& merge) {
   if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
@@ -51,13 +43,14 @@ BytePairModel::BytePairModel(const Json& model, bool byte_level, const std::stri
   reader.read("fuse_unk", fuse_unknown_);
   reader.read("byte_fallback", byte_fallback_);
   reader.read("ignore_merges", ignore_merges_);
-  require_empty(reader, "continuing_subword_prefix");
-  require_empty(reader, "end_of_word_suffix");
+  reader.read("continuing_subword_prefix", prefix_);
+  reader.read("end_of_word_suffix", suffix_);
   reader.finish();
   check<ModelError>(dropout == 0.0, "{}: dropout: {} is not supported", where, dropout);
   check<ModelError>(reader.has("vocab") && reader.has("merges"),
                     "{}: expected \"vocab\" and \"merges\"", where);
-  read_vocabulary(model.at("vocab"), where + ".vocab");
+  read_vocabulary(model.at("vocab"), vocabulary_, where + ".vocab");
+  index_words();
   read_merges(model.at("merges"), where + ".merges");
   index_bytes(where + ".vocab");
   if (!unknown.empty()) {
@@ -67,23 +60,15 @@ BytePairModel::BytePairModel(const Json& model, bool byte_level, const std::stri
   }
 }
 
-void BytePairModel::read_vocabulary(const Json& vocabulary, const std::string& where) {
-  check<ModelError>(vocabulary.is_object(), "{}: expected an object, found {}", where,
-                    json_kind(vocabulary));
-  vocabulary_.reserve(vocabulary.size(), 8 * vocabulary.size());
-  const bool whole_words = ignore_merges_ && byte_level_;
-  if (whole_words) {
-    words_.reserve(vocabulary.size(), 8 * vocabulary.size());
+void BytePairModel::index_words() {
+  if (!ignore_merges_ || !byte_level_) {
+    return;
   }
-  for (const auto& [token, id] : vocabulary.get_ref<const Json::object_t&>()) {
-    if (!id.is_number_integer()) {
-      fail<ModelError>("{}: \"{}\": expected an id, found {}", where, escaped(token),
-                       json_excerpt(id));
-    }
-    vocabulary_.add(token, id.get<int64_t>(), where);
-    if (whole_words) {
-      if (const std::optional<std::string> bytes = bytes_of_spelling(token)) {
-        words_.insert(*bytes, id.get<int32_t>());
+  words_.reserve(vocabulary_.size(), 8 * vocabulary_.size());
+  for (int32_t id = 0; id < vocabulary_.end(); ++id) {
+    if (vocabulary_.has(id)) {
+      if (const std::optional<std::string> bytes = bytes_of_spelling(vocabulary_.token(id))) {
+        words_.insert(*bytes, id);
       }
     }
   }
@@ -114,7 +99,8 @@ void BytePairModel::add_merge(std::string_view left, std::string_view right, uin
   };
   std::string both;
   both.reserve(left.size() + right.size());
-  both.append(left).append(right);
+  const bool prefixed = !prefix_.empty() && right.starts_with(prefix_);
+  both.append(left).append(right.substr(prefixed ? prefix_.size() : 0));
   const int32_t left_id = id_of(left);
   const int32_t right_id = id_of(right);
   merges_.insert(left_id, right_id, {rank, id_of(both)});
@@ -169,7 +155,13 @@ bool BytePairModel::append_byte_tokens(std::string_view character,
   return true;
 }
 
-std::optional<int32_t> BytePairModel::unit_id(std::string_view unit) const {
+std::optional<int32_t> BytePairModel::unit_id(std::string_view unit, bool first, bool last) const {
+  const bool marked = (!first && !prefix_.empty()) || (last && !suffix_.empty());
+  if (marked) {
+    std::string token = first ? "" : prefix_;
+    token += byte_level_ ? spelling_of_byte(static_cast<uint8_t>(unit[0])) : unit;
+    return vocabulary_.find(last ? token + suffix_ : token);
+  }
   if (!byte_level_) {
     return vocabulary_.find(unit);
   }
@@ -190,8 +182,9 @@ void BytePairModel::split_units(std::string_view word, std::vector<Symbol>& symb
   for (size_t at = 0; at < word.size();) {
     const std::string_view unit = word.substr(at, byte_level_ ? 1 : utf8_length(word[at]));
     const auto length = static_cast<uint32_t>(unit.size());
+    const bool first = at == 0;
     at += length;
-    if (const std::optional<int32_t> id = unit_id(unit)) {
+    if (const std::optional<int32_t> id = unit_id(unit, first, at == word.size())) {
       write_unknown();
       symbols.push_back({*id, length});
     } else if (append_byte_tokens(unit, symbols) || !unknown_) {

@@ -8,15 +8,9 @@
 #include <vector>
 
 #include "peft/util/json.h"
-#include "vocabulary.h"
+#include "token_model.h"
 
 namespace peft {
-
-/// An id and how many bytes of the text it stands for.
-struct Symbol {
-  int32_t id = 0;
-  uint32_t length = 0;
-};
 
 /// Rank and result of merging two neighbours; a table from pairs of ids by open addressing.
 class MergeTable {
@@ -46,34 +40,31 @@ class MergeTable {
 
 /// Byte-pair encoding (Sennrich et al. 2016) over bytes or over characters with byte fallback: of
 /// all neighbours that may merge, the pair of the lowest rank does, leftmost first, until none can.
-class BytePairModel {
+class BytePairModel final : public TokenModel {
  public:
-  /// Reads the "model" object of a tokenizer.json. `byte_level`: words come as raw bytes and the
-  /// vocabulary spells them in the byte-level alphabet.
+  /// Reads the "model" object of a tokenizer.json.
   BytePairModel(const Json& model, bool byte_level, const std::string& where);
 
-  const Vocabulary& vocabulary() const { return vocabulary_; }
-
-  /// Appends the symbols of one word; their lengths add up to the word's unless characters are
-  /// unknown and there is no unknown token. Time is n log n in the length of the word.
-  void encode(std::string_view word, std::vector<Symbol>& symbols) const;
+  /// Time is n log n in the length of the word.
+  void encode(std::string_view word, std::vector<Symbol>& symbols) const override;
 
  private:
-  void read_vocabulary(const Json& vocabulary, const std::string& where);
+  void index_words();
   void read_merges(const Json& merges, const std::string& where);
   void add_merge(std::string_view left, std::string_view right, uint32_t rank,
                  const std::string& where);
   void index_bytes(const std::string& where);
   void split_units(std::string_view word, std::vector<Symbol>& symbols) const;
-  std::optional<int32_t> unit_id(std::string_view unit) const;
+  std::optional<int32_t> unit_id(std::string_view unit, bool first, bool last) const;
   bool append_byte_tokens(std::string_view character, std::vector<Symbol>& symbols) const;
 
-  Vocabulary vocabulary_;
   MergeTable merges_;
   bool byte_level_;
   bool ignore_merges_ = false;
   bool byte_fallback_ = false;
   bool fuse_unknown_ = false;
+  std::string prefix_;  // of units that do not begin a word
+  std::string suffix_;  // of the unit that ends one
   std::optional<int32_t> unknown_;
   TokenTable words_;                     // whole words in raw bytes, with ignore_merges over bytes
   std::array<int32_t, 256> byte_ids_{};  // byte-level: each byte's token; fallback: that of <0xNN>

@@ -54,4 +54,16 @@ std::optional<std::string> bytes_of_spelling(std::string_view token) {
   return bytes;
 }
 
+void spell_bytes(AlignedText& text) {
+  std::vector<Change> changes;
+  changes.reserve(text.text().size());
+  for (const char byte : text.text()) {
+    const std::string_view spelling = spelling_of_byte(static_cast<uint8_t>(byte));
+    size_t begin = 0;
+    const bool continues = (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
+    changes.push_back({next_code_point(spelling, begin), continues ? 1 : 0});
+  }
+  text.transform(changes);
+}
+
 }  // namespace peft

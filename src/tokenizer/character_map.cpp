@@ -1,9 +1,10 @@
+#include "character_map.h"
+
 #include <cstring>
 #include <vector>
 
 #include "peft/util/error.h"
 #include "peft/util/text.h"
-#include "sentencepiece_model.h"
 
 namespace peft {
 namespace {
@@ -87,6 +88,36 @@ class MapCheck {
 };
 
 }  // namespace
+
+CharacterMap::CharacterMap(std::string map, const std::string& where) : map_(std::move(map)) {
+  MapCheck(map_, where).run();
+  uint32_t trie_bytes = 0;
+  std::memcpy(&trie_bytes, map_.data(), sizeof trie_bytes);
+  texts_ = sizeof trie_bytes + trie_bytes;
+}
+
+std::optional<std::string_view> CharacterMap::find(std::string_view text) const {
+  const auto unit_at = [this](size_t index) {
+    uint32_t word = 0;
+    std::memcpy(&word, map_.data() + sizeof word * (index + 1), sizeof word);
+    return Unit(word);
+  };
+  size_t node = unit_at(0).offset();
+  for (const char byte : text) {
+    const auto label = static_cast<unsigned char>(byte);
+    const Unit unit = unit_at(node ^ label);
+    if (label == 0 || unit.label() != label) {
+      return std::nullopt;
+    }
+    node ^= label ^ unit.offset();
+    if (unit.has_leaf()) {
+      const std::string_view texts = std::string_view(map_).substr(texts_);
+      const size_t begin = unit_at(node).value();
+      return texts.substr(begin, texts.find('\0', begin) - begin);
+    }
+  }
+  return std::nullopt;
+}
 
 void check_character_map(std::string_view map, const std::string& where) {
   if (!map.empty()) {

@@ -4,9 +4,10 @@
 
 #include "aligned_text.h"
 #include "byte_level.h"
+#include "metaspace.h"
 #include "peft/util/text.h"
-#include "pre_tokenizer.h"
 #include "split_pattern.h"
+#include "word_decoders.h"
 
 namespace peft {
 namespace {
@@ -164,7 +165,7 @@ class SequenceDecoder final : public TokenDecoder {
   std::vector<std::unique_ptr<TokenDecoder>> parts_;
 };
 
-std::unique_ptr<TokenDecoder> read_sequence(Reader& reader) {
+std::unique_ptr<TokenDecoder> read_decoders(Reader& reader) {
   std::vector<Json> list;
   reader.require("decoders", list);
   std::vector<std::unique_ptr<TokenDecoder>> parts;
@@ -187,9 +188,9 @@ std::unique_ptr<TokenDecoder> read_strip(Reader& reader) {
   return std::make_unique<StripDecoder>(content, start, stop);
 }
 
-std::unique_ptr<TokenDecoder> read_by_type(const std::string& type, Reader& reader) {
+std::unique_ptr<TokenDecoder> read_typed_decoder(const std::string& type, Reader& reader) {
   if (type == "Sequence") {
-    return read_sequence(reader);
+    return read_decoders(reader);
   }
   if (type == "ByteLevel") {
     reader.ignore({"add_prefix_space", "trim_offsets", "use_regex"});
@@ -200,6 +201,12 @@ std::unique_ptr<TokenDecoder> read_by_type(const std::string& type, Reader& read
   }
   if (type == "Fuse") {
     return std::make_unique<FuseDecoder>();
+  }
+  if (type == "WordPiece") {
+    return read_word_piece_decoder(reader);
+  }
+  if (type == "BPEDecoder") {
+    return read_bpe_decoder(reader);
   }
   if (type == "Strip") {
     return read_strip(reader);
@@ -262,7 +269,7 @@ std::unique_ptr<TokenDecoder> read_decoder(const Json& json, const std::string& 
   Reader reader(json, where);
   std::string type;
   reader.require("type", type);
-  std::unique_ptr<TokenDecoder> decoder = read_by_type(type, reader);
+  std::unique_ptr<TokenDecoder> decoder = read_typed_decoder(type, reader);
   reader.finish();
   return decoder;
 }

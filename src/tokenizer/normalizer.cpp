@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "bert_normalizer.h"
+#include "byte_level.h"
+#include "character_map.h"
+#include "characters.h"
 #include "peft/util/text.h"
 #include "split_pattern.h"
 
@@ -65,6 +69,11 @@ class LowercaseNormalizer final : public Normalizer {
   void normalize(AlignedText& text) const override { lowercase(text); }
 };
 
+class ByteLevelNormalizer final : public Normalizer {
+ public:
+  void normalize(AlignedText& text) const override { spell_bytes(text); }
+};
+
 class StripNormalizer final : public Normalizer {
  public:
   StripNormalizer(bool left, bool right) : left_(left), right_(right) {}
@@ -92,7 +101,7 @@ class StripNormalizer final : public Normalizer {
   bool right_;
 };
 
-std::unique_ptr<Normalizer> read_sequence(Reader& reader) {
+std::unique_ptr<Normalizer> read_normalizers(Reader& reader) {
   std::vector<Json> parts;
   reader.require("normalizers", parts);
   std::vector<std::unique_ptr<Normalizer>> normalizers;
@@ -103,9 +112,9 @@ std::unique_ptr<Normalizer> read_sequence(Reader& reader) {
   return std::make_unique<SequenceNormalizer>(std::move(normalizers));
 }
 
-std::unique_ptr<Normalizer> read_by_type(const std::string& type, Reader& reader) {
+std::unique_ptr<Normalizer> read_typed_normalizer(const std::string& type, Reader& reader) {
   if (type == "Sequence") {
-    return read_sequence(reader);
+    return read_normalizers(reader);
   }
   if (type == "Prepend") {
     std::string prepended;
@@ -119,6 +128,23 @@ std::unique_ptr<Normalizer> read_by_type(const std::string& type, Reader& reader
     reader.require("content", content);
     return std::make_unique<ReplaceNormalizer>(
         SplitPattern::read(pattern, reader.where() + ".pattern"), content);
+  }
+  if (type == "BertNormalizer") {
+    return read_bert_normalizer(reader);
+  }
+  if (type == "Precompiled") {
+    std::string map;
+    reader.read("precompiled_charsmap", map);
+    return precompiled_normalizer(map, reader.where() + ".precompiled_charsmap");
+  }
+  if (type == "StripAccents") {
+    return strip_accents_normalizer();
+  }
+  if (type == "Nmt") {
+    return nmt_normalizer();
+  }
+  if (type == "ByteLevel") {
+    return std::make_unique<ByteLevelNormalizer>();
   }
   if (type == "Lowercase") {
     return std::make_unique<LowercaseNormalizer>();
@@ -148,7 +174,7 @@ std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string&
   Reader reader(json, where);
   std::string type;
   reader.require("type", type);
-  std::unique_ptr<Normalizer> normalizer = read_by_type(type, reader);
+  std::unique_ptr<Normalizer> normalizer = read_typed_normalizer(type, reader);
   reader.finish();
   return normalizer;
 }

@@ -25,7 +25,4 @@ void normalize_unicode(AlignedText& text, UnicodeForm form);
 /// Lower case of every character, by Unicode's full mapping.
 void lowercase(AlignedText& text);
 
-/// True for Unicode's White_Space.
-bool is_whitespace(char32_t character);
-
 }  // namespace peft

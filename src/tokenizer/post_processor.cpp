@@ -140,7 +140,7 @@ std::unique_ptr<PostProcessor> read_template(Reader& reader) {
   return std::make_unique<Template>(sides[0], sides[1]);
 }
 
-std::unique_ptr<PostProcessor> read_sequence(Reader& reader) {
+std::unique_ptr<PostProcessor> read_post_processors(Reader& reader) {
   std::vector<Json> list;
   reader.require("processors", list);
   std::vector<std::unique_ptr<PostProcessor>> parts;
@@ -154,12 +154,48 @@ std::unique_ptr<PostProcessor> read_sequence(Reader& reader) {
   return std::make_unique<SequencePostProcessor>(std::move(parts));
 }
 
-std::unique_ptr<PostProcessor> read_by_type(const std::string& type, Reader& reader) {
+/// "cls" or "sep" of BERT's and RoBERTa's: [token, id].
+int32_t read_pair(Reader& reader, const char* key) {
+  Json pair;
+  reader.require(key, pair);
+  check<ModelError>(pair.is_array() && pair.size() == 2 && pair[0].is_string() &&
+                        pair[1].is_number_integer() && pair[1] >= 0 && pair[1] < kLargestVocabulary,
+                    "{}: {}: expected [token, id], found {}", reader.where(), key,
+                    json_excerpt(pair));
+  return pair[1].get<int32_t>();
+}
+
+std::unique_ptr<PostProcessor> read_cls_and_sep(Reader& reader) {
+  const std::vector<int32_t> before = {read_pair(reader, "cls")};
+  const std::vector<int32_t> behind = {read_pair(reader, "sep")};
+  return std::make_unique<Template>(before, behind);
+}
+
+std::unique_ptr<PostProcessor> read_roberta(Reader& reader) {
+  bool add_prefix_space = true;
+  bool trim_offsets = true;
+  reader.read("add_prefix_space", add_prefix_space);
+  reader.read("trim_offsets", trim_offsets);
+  std::vector<std::unique_ptr<PostProcessor>> parts;
+  if (trim_offsets) {
+    parts.push_back(std::make_unique<TrimOffsets>(add_prefix_space));
+  }
+  parts.push_back(read_cls_and_sep(reader));
+  return std::make_unique<SequencePostProcessor>(std::move(parts));
+}
+
+std::unique_ptr<PostProcessor> read_typed_post_processor(const std::string& type, Reader& reader) {
   if (type == "Sequence") {
-    return read_sequence(reader);
+    return read_post_processors(reader);
   }
   if (type == "TemplateProcessing") {
     return read_template(reader);
+  }
+  if (type == "BertProcessing") {
+    return read_cls_and_sep(reader);
+  }
+  if (type == "RobertaProcessing") {
+    return read_roberta(reader);
   }
   if (type == "ByteLevel") {
     bool add_prefix_space = true;
@@ -181,7 +217,7 @@ std::unique_ptr<PostProcessor> read_post_processor(const Json& json, const std::
   Reader reader(json, where);
   std::string type;
   reader.require("type", type);
-  std::unique_ptr<PostProcessor> processor = read_by_type(type, reader);
+  std::unique_ptr<PostProcessor> processor = read_typed_post_processor(type, reader);
   reader.finish();
   return processor;
 }

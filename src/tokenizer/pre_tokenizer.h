@@ -18,19 +18,30 @@ class PreTokenizer {
   /// Refines `words`, ascending ranges of `text`; may change the text.
   virtual void split(AlignedText& text, std::vector<ByteRange>& words) const = 0;
 
-  /// True if the words are to be spelled in the byte-level alphabet.
+  /// True if the model is to spell the words in the byte-level alphabet.
   virtual bool byte_level() const { return false; }
+
+  /// Asks for words that are spelled in the alphabet already, because others cut them further.
+  virtual void spell_bytes_here() {}
 };
 
 /// Reads a pre-tokenizer of any known type. Throws ModelError that names an unknown one.
 std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::string& where);
 
-/// Where a Metaspace marks the beginning of a text: everywhere, at the beginning of the whole text,
-/// nowhere. Reads "prepend_scheme" and its older spelling "add_prefix_space".
-enum class PrependScheme { kAlways, kFirst, kNever };
-PrependScheme read_prepend_scheme(JsonReader<ModelError>& reader);
-
-/// "replacement" of a Metaspace: one character.
-std::string read_replacement(JsonReader<ModelError>& reader);
+/// Puts `prefix` in front of every word that `wants` it, shifting what follows.
+template <class Wants>
+void prepend(AlignedText& text, std::vector<ByteRange>& words, std::string_view prefix,
+             const Wants& wants) {
+  std::vector<size_t> places;
+  for (ByteRange& word : words) {
+    const size_t shift = places.size() * prefix.size();
+    const bool wanted = word.size() > 0 && wants(word);
+    if (wanted) {
+      places.push_back(word.begin);
+    }
+    word = {word.begin + shift, word.end + shift + (wanted ? prefix.size() : 0)};
+  }
+  text.insert_before(places, prefix);
+}
 
 }  // namespace peft

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <unordered_set>
 
+#include "character_map.h"
 #include "peft/util/error.h"
 #include "peft/util/text.h"
 #include "vocabulary.h"

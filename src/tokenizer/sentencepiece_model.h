@@ -40,8 +40,4 @@ struct SentencePieceModel {
 /// format, every piece and every offset of the compiled normaliser. Throws ModelError with `where`.
 SentencePieceModel read_sentencepiece_model(std::string_view bytes, const std::string& where);
 
-/// Checks a compiled normaliser: a double-array trie, whose leaves are offsets of texts that follow
-/// it. Throws ModelError with `where`.
-void check_character_map(std::string_view map, const std::string& where);
-
 }  // namespace peft

@@ -38,6 +38,9 @@ void read_names(const Json& json, const std::string& where, TokenizerConfig& con
   fill("eos_token", config.eos);
   fill("unk_token", config.unk);
   fill("pad_token", config.pad);
+  fill("cls_token", config.cls);
+  fill("sep_token", config.sep);
+  fill("mask_token", config.mask);
   for (const char* const key : {"additional_special_tokens", "extra_special_tokens"}) {
     if (!json.contains(key)) {
       continue;
@@ -74,6 +77,12 @@ void read_config_file(const std::filesystem::path& file, TokenizerConfig& config
   read_flag("add_bos_token", config.add_bos);
   read_flag("add_eos_token", config.add_eos);
   read_flag("legacy", config.legacy);
+  read_flag("add_prefix_space", config.add_prefix_space);
+  read_flag("do_lower_case", config.lower_case);
+  read_flag("strip_accents", config.strip_accents);
+  read_flag("tokenize_chinese_chars", config.chinese_characters);
+  reader.read("extra_ids", config.extra_ids);
+  reader.read("tokenizer_class", config.tokenizer_class);
   if (reader.has("added_tokens_decoder")) {
     const std::string list = where + ": added_tokens_decoder";
     const Json& tokens = json.at("added_tokens_decoder");
@@ -134,7 +143,8 @@ std::vector<AddedToken> with_config(
     }
   }
   std::vector<std::string> special = config.more;
-  special.insert(special.end(), {config.bos, config.eos, config.unk, config.pad});
+  special.insert(special.end(), {config.bos, config.eos, config.unk, config.pad, config.cls,
+                                 config.sep, config.mask});
   for (const std::string& content : special) {
     const auto known = listed(content);
     if (known != tokens.end()) {

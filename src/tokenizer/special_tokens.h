@@ -17,9 +17,13 @@ namespace peft {
 /// the spellings of transformers 4 and 5.
 struct TokenizerConfig {
   std::string bos, eos, unk, pad;        ///< empty when none is named
+  std::string cls, sep, mask;            ///< BERT's and RoBERTa's
   std::vector<std::string> more;         ///< additional_special_tokens, extra_special_tokens
   std::vector<AddedToken> added_tokens;  ///< added_tokens_decoder, else added_tokens.json
-  std::optional<bool> add_bos, add_eos, legacy;
+  std::optional<bool> add_bos, add_eos, legacy, add_prefix_space;
+  std::optional<bool> lower_case, strip_accents, chinese_characters;  ///< BERT's
+  std::optional<int64_t> extra_ids;                                   ///< T5's
+  std::string tokenizer_class;  ///< transformers' name of the class; may be empty
 };
 
 /// Reads the files of a folder as far as they are there. Throws ModelError for a member of the

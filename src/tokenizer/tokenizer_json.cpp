@@ -1,8 +1,9 @@
 #include "tokenizer_json.h"
 
 #include <algorithm>
+#include <cmath>
 
-#include "bpe.h"
+#include "characters.h"
 #include "code_points.h"
 #include "decoder.h"
 #include "normalizer.h"
@@ -10,6 +11,7 @@
 #include "peft/util/text.h"
 #include "post_processor.h"
 #include "pre_tokenizer.h"
+#include "token_model.h"
 
 namespace peft {
 namespace {
@@ -36,6 +38,41 @@ Margins margins_of(std::string_view token) {
   margins.leading = inside ? margins.leading : run;
   margins.trailing = run;
   return margins;
+}
+
+/// The number that the reference's parser makes of a decimal fraction: its digits as an integer,
+/// rounded, and then divided or multiplied by a power of ten, rounded again.
+double read_as_reference(double number) {
+  const std::string text = fmt::format("{}", number);  // as few digits as tell it from others
+  const size_t exponent_at = std::min(text.find('e'), text.size());
+  int64_t exponent = exponent_at < text.size() ? std::stoi(text.substr(exponent_at + 1)) : 0;
+  uint64_t digits = 0;
+  bool fraction = false;
+  for (const char c : text.substr(0, exponent_at)) {
+    if (c == '.') {
+      fraction = true;
+    } else if (c != '-') {
+      digits = 10 * digits + static_cast<uint64_t>(c - '0');
+      exponent -= fraction ? 1 : 0;
+    }
+  }
+  const double scale = std::pow(10.0, static_cast<double>(std::abs(exponent)));
+  const double size =
+      exponent < 0 ? static_cast<double>(digits) / scale : static_cast<double>(digits) * scale;
+  return number < 0 ? -size : size;
+}
+
+/// Two ways to cut a word may differ by the last bit of their scores, so that this bit counts.
+void read_scores_as_reference(Json& json) {
+  const Json::json_pointer pieces("/model/vocab");
+  if (!json.contains(pieces) || !json.at(pieces).is_array()) {
+    return;
+  }
+  for (Json& piece : json.at(pieces)) {
+    if (piece.is_array() && piece.size() == 2 && piece[1].is_number_float()) {
+      piece[1] = read_as_reference(piece[1].get<double>());
+    }
+  }
 }
 
 /// Normaliser, added tokens, pre-tokenizer, model, post-processor and decoder in a row.
@@ -72,7 +109,7 @@ class JsonTokenizer final : public Tokenizer {
   std::unique_ptr<PreTokenizer> pre_tokenizer_;
   std::unique_ptr<PostProcessor> post_processor_;
   std::unique_ptr<TokenDecoder> decoder_;
-  std::unique_ptr<BytePairModel> model_;
+  std::unique_ptr<TokenModel> model_;
   AddedTokens added_;
   bool reads_margins_ = false;
 };
@@ -102,16 +139,10 @@ void JsonTokenizer::read_stages(const Json& json, const std::string& where) {
   if (reader.has("decoder")) {
     decoder_ = read_decoder(json.at("decoder"), where + ": decoder");
   }
-  check<ModelError>(reader.has("model") && json.at("model").is_object(),
-                    "{}: model: expected an object", where);
-  const Json& model = json.at("model");
-  // Files from before the types were written hold byte-pair models.
-  const auto type = model.find("type");
-  check<ModelError>(type == model.end() || *type == "BPE",
-                    "{}: model: the type {} is not supported", where,
-                    type == model.end() ? "" : json_excerpt(*type));
-  model_ = std::make_unique<BytePairModel>(
-      model, pre_tokenizer_ != nullptr && pre_tokenizer_->byte_level(), where + ": model");
+  check<ModelError>(reader.has("model"), "{}: model: expected an object", where);
+  model_ =
+      read_token_model(json.at("model"), pre_tokenizer_ != nullptr && pre_tokenizer_->byte_level(),
+                       where + ": model");
 }
 
 void JsonTokenizer::read_added_tokens(const Json& json, const TokenizerConfig& config,
@@ -196,8 +227,14 @@ void JsonTokenizer::encode_words(Work& work, AlignedText& part) const {
     work.symbols.clear();
     model_->encode(std::string_view(part.text()).substr(word.begin, word.size()), work.symbols);
     size_t at = word.begin;
-    for (const Symbol& symbol : work.symbols) {
-      add_token(work, symbol.id, part.original({at, at + symbol.length}),
+    size_t covering = 0;  // the symbol whose bytes another one shares
+    for (size_t i = 0; i < work.symbols.size(); ++i) {
+      covering = std::max(covering, i);
+      while (work.symbols[covering].length == 0) {
+        ++covering;
+      }
+      const Symbol& symbol = work.symbols[i];
+      add_token(work, symbol.id, part.original({at, at + work.symbols[covering].length}),
                 model_->vocabulary().token(symbol.id));
       at += symbol.length;
     }
@@ -247,10 +284,16 @@ int64_t JsonTokenizer::vocabulary_size() const {
 
 }  // namespace
 
+std::unique_ptr<Tokenizer> make_tokenizer(const Json& json, const TokenizerConfig& config,
+                                          const std::string& where) {
+  return std::make_unique<JsonTokenizer>(json, config, where);
+}
+
 std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& file,
                                                const TokenizerConfig& config) {
-  const Json json = read_json<ModelError>(file, {kLargestTokenizer, 64});
-  return std::make_unique<JsonTokenizer>(json, config, file.string());
+  Json json = read_json<ModelError>(file, {kLargestTokenizer, 64});
+  read_scores_as_reference(json);
+  return make_tokenizer(json, config, file.string());
 }
 
 }  // namespace peft

@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "characters.h"
 #include "normalizer.h"
 #include "peft/util/text.h"
 
@@ -149,24 +150,24 @@ void normalize_unicode(AlignedText& text, UnicodeForm form) {
 }
 
 void lowercase(AlignedText& text) {
+  bool any = false;
+  for (size_t at = 0; at < text.text().size() && !any;) {
+    const char32_t c = next_code_point(text.text(), at);
+    any = lower_case(c) != c;
+  }
+  if (!any) {
+    return;
+  }
   std::vector<Change> changes;
   changes.reserve(text.text().size());
   for (size_t at = 0; at < text.text().size();) {
     const char32_t c = next_code_point(text.text(), at);
-    changes.push_back(
-        {static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))), 0});
+    changes.push_back({lower_case(c), 0});
     if (c == U'\u0130') {  // the one character whose lower case is two
-      changes.back().character = U'i';
       changes.push_back({U'\u0307', 1});
     }
   }
   text.transform(changes);
-}
-
-bool is_whitespace(char32_t c) {
-  return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
-         c == 0x3000;
 }
 
 }  // namespace peft

@@ -48,26 +48,26 @@ TEST(Components, ComposeHangul) {
 }
 
 TEST(Components, AreRefusedByNameWhenUnknown) {
-  EXPECT_EQ(TokenizerFolder(with_normalizer({{"type", "Precompiled"}})).error(),
-            "tokenizer.json: normalizer: the normalizer \"Precompiled\" is not supported");
+  EXPECT_EQ(TokenizerFolder(with_normalizer({{"type", "Romaji"}})).error(),
+            "tokenizer.json: normalizer: the normalizer \"Romaji\" is not supported");
   Json json = tiny_byte_level();
   json["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "UnicodeScripts"}}}}};
   EXPECT_EQ(TokenizerFolder(json).error(),
             "tokenizer.json: pre_tokenizer.pretokenizers[0]: the pre-tokenizer "
             "\"UnicodeScripts\" is not supported");
   json = tiny_byte_level();
-  json["post_processor"] = {{"type", "BertProcessing"}};
+  json["post_processor"] = {{"type", "CtcProcessing"}};
   EXPECT_EQ(TokenizerFolder(json).error(),
-            "tokenizer.json: post_processor: the post-processor \"BertProcessing\" is not "
+            "tokenizer.json: post_processor: the post-processor \"CtcProcessing\" is not "
             "supported");
   json = tiny_byte_level();
   json["decoder"] = {{"type", "CTC"}};
   EXPECT_EQ(TokenizerFolder(json).error(),
             "tokenizer.json: decoder: the decoder \"CTC\" is not supported");
   json = tiny_byte_level();
-  json["model"]["type"] = "Unigram";
+  json["model"]["type"] = "Morphemes";
   EXPECT_EQ(TokenizerFolder(json).error(),
-            "tokenizer.json: model: the type \"Unigram\" is not supported");
+            "tokenizer.json: model: the type \"Morphemes\" is not supported");
 }
 
 TEST(Components, AreRefusedWithFaultyOptions) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "character_map.h"
 #include "sentencepiece_model.h"
 #include "tiny_tokenizer.h"
 

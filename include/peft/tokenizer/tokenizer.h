@@ -57,12 +57,12 @@ class Tokenizer {
   SpecialTokens special_;
 };
 
-/// Reads tokenizer.json, or else tokenizer.model, with tokenizer_config.json and
-/// special_tokens_map.json beside it. Throws ModelError when the folder has neither or a file
-/// breaks a rule.
+/// Reads tokenizer.json, or else a sentencepiece model (tokenizer.model, spiece.model), vocab.json
+/// with merges.txt, or vocab.txt; with tokenizer_config.json and special_tokens_map.json beside it.
+/// Throws ModelError when the folder has none of them or a file breaks a rule.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& model_directory);
 
-/// The same, but a folder with neither gets a tokenizer that reads no text: data of ids needs none.
+/// The same, but a folder without gets a tokenizer that reads no text: data of ids needs none.
 std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::filesystem::path& model_directory);
 
 }  // namespace peft
