@@ -35,7 +35,8 @@ int64_t evaluation_tokens(const std::vector<Example>& held_out) {
 
 int64_t tokenizer_bytes(const std::filesystem::path& folder) {
   std::error_code absent;
-  for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
+  for (const char* name :
+       {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt"}) {
     const auto size = std::filesystem::file_size(folder / name, absent);
     if (!absent) {
       return static_cast<int64_t>(size);

@@ -54,7 +54,9 @@ void map_characters(AlignedText& text, const Map& map) {
     any = map(c) != c;
   }
   if (any) {
-    rewrite(text, [&](char32_t c, std::vector<Change>& changes) { changes.push_back({map(c), 0}); });
+    rewrite(text, [&](char32_t c, std::vector<Change>& changes) {
+      changes.push_back({map(c), 0});
+    });
   }
 }
 

@@ -74,8 +74,7 @@ char32_t lower_case(char32_t c) {
     return U'i';
   }
   const CharacterRun* const run = range_of(kLower, c);
-  const bool moves =
-      run != nullptr && (c - run->first) % static_cast<uint32_t>(run->stride) == 0;
+  const bool moves = run != nullptr && (c - run->first) % static_cast<uint32_t>(run->stride) == 0;
   return moves ? static_cast<char32_t>(static_cast<int32_t>(c) + run->shift) : c;
 }
 

@@ -95,8 +95,8 @@ void UnigramModel::encode(std::string_view word, std::vector<Symbol>& symbols) c
   const size_t first = symbols.size();
   for (size_t end = word.size(); end > 0; end = best[end].begin) {
     const auto length = static_cast<uint32_t>(end - best[end].begin);
-    const bool joins = unknown_ == best[end].id && symbols.size() > first &&
-                       symbols.back().id == *unknown_;
+    const bool joins =
+        unknown_ == best[end].id && symbols.size() > first && symbols.back().id == *unknown_;
     if (joins) {
       symbols.back().length += length;
     } else {

@@ -175,8 +175,10 @@ std::unique_ptr<Tokenizer> load_byte_pairs(const std::filesystem::path& vocabula
   if (kind == ByteLevelClass::kRoberta) {
     json["post_processor"] = around("RobertaProcessing", ids, named, where);
     json["post_processor"]["add_prefix_space"] = add_prefix_space;
-    json["added_tokens"] = Json::array(
-        {{{"id", id_of(ids, named.mask, where)}, {"content", named.mask}, {"lstrip", true}, {"special", true}}});
+    json["added_tokens"] = Json::array({{{"id", id_of(ids, named.mask, where)},
+                                         {"content", named.mask},
+                                         {"lstrip", true},
+                                         {"special", true}}});
   }
   json["model"] = {{"type", "BPE"}, {"merges", read_merges(merges)}};
   json["model"]["vocab"] = std::move(ids);

@@ -5,8 +5,8 @@
 
 namespace peft {
 
-/// WordPiece (Schuster and Nakajima 2012, as in BERT): the longest token at the beginning of a word,
-/// then again and again the longest that goes on; a word that cannot be said so is unknown.
+/// WordPiece (Schuster and Nakajima 2012, as in BERT): the longest token at the beginning of a
+/// word, then again and again the longest that goes on; a word that cannot be said so is unknown.
 class WordPieceModel final : public TokenModel {
  public:
   /// Reads the "model" object of a tokenizer.json.

@@ -96,10 +96,10 @@ TEST_P(NastyTexts, GiveTheIdsOffsetsAndTextsOfTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tokenizers, NastyTexts,
-                         testing::Values("gpt2", "gpt-neox", "llama2", "llama3", "qwen2", "t5", "bert",
-                                         "bert_cased", "bert_accents", "gpt2_files", "qwen2_files",
-                                         "t5_model", "llama2_model", "llama2_model_new",
-                                         "mistral_v1", "mistral_v3"),
+                         testing::Values("gpt2", "gpt-neox", "llama2", "llama3", "qwen2", "t5",
+                                         "bert", "bert_cased", "bert_accents", "gpt2_files",
+                                         "qwen2_files", "t5_model", "llama2_model",
+                                         "llama2_model_new", "mistral_v1", "mistral_v3"),
                          [](const auto& instance) {
                            std::string name = instance.param;
                            std::replace(name.begin(), name.end(), '-', '_');
