@@ -1,5 +1,5 @@
-// How fast a folder's tokenizer encodes a text, line by line: prints megabytes a second, the best of
-// several rounds, and the number of tokens. Used by scripts/bench_tokenizer.
+// How fast a folder's tokenizer encodes a text, line by line: prints megabytes a second, the best
+// of several rounds, and the number of tokens. Used by scripts/bench_tokenizer.
 
 #include <chrono>
 #include <cstdio>
