@@ -92,10 +92,13 @@ class JsonTokenizer final : public Tokenizer {
   struct Work {
     std::string_view text;
     CodePointCounter counter;
-    std::vector<FoundToken> tokens;
-    std::vector<Margins> margins;
-    std::vector<ByteRange> words;
-    std::vector<Symbol> symbols;
+    ByteRange counted = {};  // what lies between the code points `begin` and `end`
+    int64_t begin = 0;
+    int64_t end = 0;
+    std::vector<FoundToken> tokens = {};
+    std::vector<Margins> margins = {};
+    std::vector<ByteRange> words = {};
+    std::vector<Symbol> symbols = {};
   };
 
   void read_stages(const Json& json, const std::string& where);
@@ -176,7 +179,7 @@ Encoding JsonTokenizer::encode(std::string_view text, bool add_special_tokens) c
   check<DataError>(is_utf8(text), "a text to tokenize is not valid UTF-8");
   check<DataError>(text.size() < UINT32_MAX, "a text of {} bytes is too long to tokenize",
                    text.size());
-  Work work{text, CodePointCounter(text), {}, {}, {}, {}};
+  Work work{.text = text, .counter = CodePointCounter(text)};
   work.tokens.reserve(text.size() / 4 + 8);
   for (const AddedTokenMatch& part : added_.split(text, /*normalized=*/false)) {
     if (part.id) {
@@ -243,8 +246,13 @@ void JsonTokenizer::encode_words(Work& work, AlignedText& part) const {
 
 void JsonTokenizer::add_token(Work& work, int32_t id, const ByteRange& original,
                               std::string_view spelling) const {
-  const int64_t begin = work.counter.before(original.begin);
-  work.tokens.push_back({id, begin, work.counter.before(original.end)});
+  // Tokens that share their text come one after another and may be many: it is counted once.
+  if (original != work.counted) {
+    work.counted = original;
+    work.begin = work.counter.before(original.begin);
+    work.end = work.counter.before(original.end);
+  }
+  work.tokens.push_back({id, work.begin, work.end});
   if (reads_margins_) {
     work.margins.push_back(margins_of(spelling));
   }

@@ -10,7 +10,7 @@ namespace {
 
 /// Four times the text may take this many times as long; a quadratic way takes sixteen.
 constexpr double kLargestRatio = 11.0;
-constexpr size_t kBytes = 200'000;
+constexpr size_t kBytes = 20'000;
 
 /// The best of three, which noise does not lengthen.
 double seconds_for(const Tokenizer& tokenizer, const std::string& text) {
