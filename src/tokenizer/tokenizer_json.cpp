@@ -1,7 +1,6 @@
 #include "tokenizer_json.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "characters.h"
 #include "code_points.h"
@@ -12,6 +11,7 @@
 #include "post_processor.h"
 #include "pre_tokenizer.h"
 #include "token_model.h"
+#include "unigram.h"
 
 namespace peft {
 namespace {
@@ -38,41 +38,6 @@ Margins margins_of(std::string_view token) {
   margins.leading = inside ? margins.leading : run;
   margins.trailing = run;
   return margins;
-}
-
-/// The number that the reference's parser makes of a decimal fraction: its digits as an integer,
-/// rounded, and then divided or multiplied by a power of ten, rounded again.
-double read_as_reference(double number) {
-  const std::string text = fmt::format("{}", number);  // as few digits as tell it from others
-  const size_t exponent_at = std::min(text.find('e'), text.size());
-  int64_t exponent = exponent_at < text.size() ? std::stoi(text.substr(exponent_at + 1)) : 0;
-  uint64_t digits = 0;
-  bool fraction = false;
-  for (const char c : text.substr(0, exponent_at)) {
-    if (c == '.') {
-      fraction = true;
-    } else if (c != '-') {
-      digits = 10 * digits + static_cast<uint64_t>(c - '0');
-      exponent -= fraction ? 1 : 0;
-    }
-  }
-  const double scale = std::pow(10.0, static_cast<double>(std::abs(exponent)));
-  const double size =
-      exponent < 0 ? static_cast<double>(digits) / scale : static_cast<double>(digits) * scale;
-  return number < 0 ? -size : size;
-}
-
-/// Two ways to cut a word may differ by the last bit of their scores, so that this bit counts.
-void read_scores_as_reference(Json& json) {
-  const Json::json_pointer pieces("/model/vocab");
-  if (!json.contains(pieces) || !json.at(pieces).is_array()) {
-    return;
-  }
-  for (Json& piece : json.at(pieces)) {
-    if (piece.is_array() && piece.size() == 2 && piece[1].is_number_float()) {
-      piece[1] = read_as_reference(piece[1].get<double>());
-    }
-  }
 }
 
 /// Normaliser, added tokens, pre-tokenizer, model, post-processor and decoder in a row.

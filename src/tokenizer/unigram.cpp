@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "aligned_text.h"
 #include "peft/util/error.h"
@@ -13,7 +14,41 @@ namespace {
 /// How much worse than the worst token an unknown character is, as in sentencepiece.
 constexpr double kUnknownPenalty = 10.0;
 
+/// The number that the reference's parser makes of a decimal fraction: its digits as an integer,
+/// rounded, and then divided or multiplied by a power of ten, rounded again.
+double read_as_reference(double number) {
+  const std::string text = fmt::format("{}", number);  // as few digits as tell it from others
+  const size_t exponent_at = std::min(text.find('e'), text.size());
+  int64_t exponent = exponent_at < text.size() ? std::stoi(text.substr(exponent_at + 1)) : 0;
+  uint64_t digits = 0;
+  bool fraction = false;
+  for (const char c : text.substr(0, exponent_at)) {
+    if (c == '.') {
+      fraction = true;
+    } else if (c != '-') {
+      digits = 10 * digits + static_cast<uint64_t>(c - '0');
+      exponent -= fraction ? 1 : 0;
+    }
+  }
+  const double scale = std::pow(10.0, static_cast<double>(std::abs(exponent)));
+  const double size =
+      exponent < 0 ? static_cast<double>(digits) / scale : static_cast<double>(digits) * scale;
+  return number < 0 ? -size : size;
+}
+
 }  // namespace
+
+void read_scores_as_reference(Json& tokenizer) {
+  const Json::json_pointer pieces("/model/vocab");
+  if (!tokenizer.contains(pieces) || !tokenizer.at(pieces).is_array()) {
+    return;
+  }
+  for (Json& piece : tokenizer.at(pieces)) {
+    if (piece.is_array() && piece.size() == 2 && piece[1].is_number_float()) {
+      piece[1] = read_as_reference(piece[1].get<double>());
+    }
+  }
+}
 
 UnigramModel::UnigramModel(const Json& model, const std::string& where) {
   JsonReader<ModelError> reader(model, where);

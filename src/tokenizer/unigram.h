@@ -37,4 +37,8 @@ class UnigramModel final : public TokenModel {
   std::array<int32_t, 256> byte_ids_{};  // that of <0xNN>, or -1
 };
 
+/// Rounds the scores of a tokenizer.json's "vocab" as the reference's parser does: two ways to cut
+/// a word may differ by the last bit, so that it counts.
+void read_scores_as_reference(Json& tokenizer);
+
 }  // namespace peft
