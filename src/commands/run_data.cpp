@@ -2,6 +2,7 @@
 
 #include "peft/config/data_config.h"
 #include "peft/data/inspect.h"
+#include "peft/data/overlap.h"
 #include "peft/data/sampler.h"
 #include "peft/util/log.h"
 
@@ -28,6 +29,10 @@ RunData read_data(const Json& config, const TextSide& text, const CausalLM& mode
   } else if (section.at("eval_split_ratio").get<double>() > 0.0) {
     data.held_out = split_off(data.train, section.at("eval_split_ratio").get<double>(),
                               config.at("training").at("seed").get<uint64_t>());
+  }
+  const Overlap overlap = find_overlap(data.train.examples, data.held_out);
+  if (const std::string line = describe(overlap, data.held_out); !line.empty()) {
+    log_warning("data.eval: {}", line);
   }
   return data;
 }

@@ -25,7 +25,8 @@ DataOptions data_options(const Json& data) {
           .train_on_eos = data.at("train_on_eos").get<bool>(),
           .max_length = data.at("max_length").get<int64_t>(),
           .overflow = data.at("overflow").get<std::string>(),
-          .columns = data.at("columns")};
+          .columns = data.at("columns"),
+          .special_in_text = data.at("special_in_text").get<std::string>()};
 }
 
 std::vector<DataSource> data_sources(const Json& value) {

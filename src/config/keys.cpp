@@ -114,6 +114,13 @@ const std::vector<Key>& data_keys() {
        .fallback = true,
        .aliases = {{"train_on_eot"}},
        .summary = "score the token that ends an answer"},
+      {.name = "special_in_text",
+       .types = {kString},
+       .fallback = "parse",
+       .choices = {"parse", "error"},
+       .summary =
+           "a special token spelled out in a row's own text: parse (it becomes that token, as "
+           "in transformers, and the rows are counted) or error"},
       {.name = "max_length",
        .types = {kInt},
        .fallback = 2048,

@@ -113,6 +113,11 @@ class DatasetBuilder {
     FormattedSource source = format_.format(row.value, mapping, where());
     tally(source.border == Border::kOffsets, tally_.by_offsets);
     tally(source.border == Border::kPerTurn, tally_.per_turn);
+    check<DataError>(
+        !source.special_in_text || options_.special_in_text != "error",
+        "{}: the row's own text spells a special token, which would become that token; "
+        "change the row, or set data.special_in_text to \"parse\"",
+        where());
     tally(source.special_in_text, tally_.special);
     tally(source.tools_ignored, tally_.tools_ignored);
     tally(source.glued, tally_.glued);

@@ -131,6 +131,7 @@ TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
                                              "chat_template",
                                              "train_on",
                                              "train_on_eos",
+                                             "special_in_text",
                                              "max_length",
                                              "overflow",
                                              "packing",

@@ -11,10 +11,11 @@ namespace {
 TEST(RunConfig, FillsEveryKeyWithItsDefault) {
   const Json values = resolve(flat("")).values;
   EXPECT_EQ(values["model"].dump(), R"({"name_or_path":"m","dtype":"auto"})");
-  EXPECT_EQ(values["data"].dump(),
-            R"({"train":"t.jsonl","eval":null,"eval_split_ratio":0.0,"format":"auto","columns":{},)"
-            R"("chat_template":"tokenizer","train_on":"assistant","train_on_eos":true,)"
-            R"("max_length":2048,"overflow":"truncate","packing":"none","shuffle":true})");
+  EXPECT_EQ(
+      values["data"].dump(),
+      R"({"train":"t.jsonl","eval":null,"eval_split_ratio":0.0,"format":"auto","columns":{},)"
+      R"("chat_template":"tokenizer","train_on":"assistant","train_on_eos":true,)"
+      R"("special_in_text":"parse","max_length":2048,"overflow":"truncate","packing":"none","shuffle":true})");
   EXPECT_EQ(values["training"].dump(),
             R"({"output_dir":"out","num_train_epochs":1,"max_steps":null,)"
             R"("per_device_train_batch_size":"auto","gradient_accumulation_steps":"auto",)"

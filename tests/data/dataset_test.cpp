@@ -270,6 +270,15 @@ TEST_F(DatasetTest, CountsDuplicatesAndSpecialTokensInText) {
             "token: 1 (d.jsonl:2)");
 }
 
+TEST_F(DatasetTest, RefusesSpecialTokensInTextWhenAsked) {
+  DataOptions options;
+  options.special_in_text = "error";
+  EXPECT_EQ(fault("{\"text\": \"ab\"}\n{\"text\": \"a<e>\"}\n", options),
+            "d.jsonl:2: the row's own text spells a special token, which would become that token; "
+            "change the row, or set data.special_in_text to \"parse\"");
+  EXPECT_EQ(load_chat(chat_row("ab", "<b>"), options).examples.size(), 1u);  // the template's pass
+}
+
 TEST_F(DatasetTest, MixesFilesWithLimits) {
   const Dataset dataset = load_dataset(
       {{.path = write("a.jsonl", "{\"text\": \"ab\"}\n{\"text\": \"cd\"}\n"), .limit = 1},

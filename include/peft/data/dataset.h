@@ -19,8 +19,9 @@ struct DataOptions {
   std::string train_on = "assistant";  ///< assistant, last_assistant, completion, all
   bool train_on_eos = true;
   int64_t max_length = 2048;
-  std::string overflow = "truncate";  ///< truncate, drop, split, error
-  Json columns = Json::object();      ///< our name -> the file's name
+  std::string overflow = "truncate";      ///< truncate, drop, split, error
+  Json columns = Json::object();          ///< our name -> the file's name
+  std::string special_in_text = "parse";  ///< parse, error: special tokens spelled out in a row
 };
 
 /// One file of a mixture.
