@@ -9,6 +9,7 @@
 
 #include "peft/kernels/dropout.h"
 #include "peft/util/error.h"
+#include "peft/util/signals.h"
 
 namespace peft {
 namespace {
@@ -73,6 +74,7 @@ class Decoding {
 
   std::vector<Generated> run() {
     while (!active_.empty()) {
+      check_not_stopped();
       step();
     }
     return std::move(results_);

@@ -57,7 +57,9 @@ int64_t StepRunner::gradients_of(const Groups& planned, TrainState& state) {
     try {
       return accumulate(parts, state.step);
     } catch (const c10::OutOfMemoryError& error) {
-      take_smaller_parts(parts, error, state);
+      take_smaller_parts(parts, error.what_without_backtrace(), state);
+    } catch (const MemoryError& error) {  // the host's allocator
+      take_smaller_parts(parts, error.what(), state);
     }
   }
 }
@@ -89,14 +91,13 @@ int64_t StepRunner::accumulate(const Groups& micro_batches, int64_t step) {
   return tokens;
 }
 
-void StepRunner::take_smaller_parts(const Groups& parts, const c10::OutOfMemoryError& error,
+void StepRunner::take_smaller_parts(const Groups& parts, const std::string& reason,
                                     TrainState& state) {
   const bool single =
       std::all_of(parts.begin(), parts.end(), [](const auto& rows) { return rows.size() <= 1; });
-  const std::string text = error.what_without_backtrace();
   check<MemoryError>(!single,
                      "step {}: one row at a time is too much for {}: {}; lower data.max_length",
-                     state.step + 1, device_.str(), text.substr(0, text.find('\n')));
+                     state.step + 1, device_.str(), reason.substr(0, reason.find('\n')));
   state.parts *= 2;
   log_warning(
       "step {}: {} ran out of memory; micro-batches are cut in {} parts from here on, with "

@@ -160,8 +160,8 @@ class Training {
       return;
     }
     adapter_.train(false);
-    const Evaluation evaluation = evaluate(model_, held_out_, kEvaluationTokens, device_,
-                                           [](int64_t) { check_not_stopped(); });
+    const Evaluation evaluation = evaluate(model_, held_out_, evaluation_tokens_, device_);
+    evaluation_tokens_ = evaluation.batch_tokens;
     adapter_.train(true);
     if (callbacks_.on_evaluation) {
       callbacks_.on_evaluation(state_.step, evaluation);
@@ -239,6 +239,7 @@ class Training {
   StepRunner runner_;
   TrainState state_;
   StepRecord record_;  // of the step at hand
+  int64_t evaluation_tokens_ = kEvaluationTokens;
   Clock::time_point start_ = Clock::now();
   double seconds_before_ = 0.0;  // in earlier processes
 };

@@ -1,5 +1,9 @@
 #include "peft/evaluation/evaluator.h"
 
+#include <csignal>
+
+#include "peft/evaluation/generator.h"
+#include "peft/util/signals.h"
 #include "support/fixtures.h"
 
 namespace peft {
@@ -40,6 +44,17 @@ TEST(Evaluate, SumsOverTheScoredTokensWhateverTheBatches) {
     EXPECT_EQ(result.rows, 3);
     EXPECT_NEAR(result.perplexity(), std::exp(loss / 8.0), 1e-3);
   }
+}
+
+TEST(Evaluate, EndsWhenItIsAskedTo) {
+  const auto model = fixture_model("llama");
+  const std::vector<Example> rows = examples();
+  listen_for_stop_signals();
+  std::raise(SIGTERM);
+  EXPECT_THROW(evaluate(*model, rows, 100, at::kCPU), Stopped);
+  EXPECT_THROW(generate(*model, {{3, 14}}, {}, at::kCPU), Stopped);
+  forget_stop_request();
+  EXPECT_NO_THROW(evaluate(*model, rows, 100, at::kCPU));
 }
 
 TEST(Evaluate, RefusesDataWithNothingToScore) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 
 #include "peft/data/example.h"
@@ -16,6 +15,8 @@ struct Evaluation {
   int64_t correct_tokens = 0;  ///< the model's first choice was the label
   int64_t tokens = 0;
   int64_t rows = 0;
+  int64_t batch_tokens =
+      0;  ///< of the largest batch in the end: what was asked for, or memory held
   double seconds = 0.0;
 
   /// NaN-free only if the model is: a NaN loss stays one.
@@ -27,9 +28,10 @@ struct Evaluation {
 };
 
 /// Runs every example once, longest first, in ragged batches of at most `batch_tokens` tokens (a
-/// longer row stands alone). `progress` is called with the rows done. Throws DataError when no
-/// token is scored.
+/// longer row stands alone). When the device's memory runs out, the batch at hand and all after it
+/// are halved. A signal ends it between two batches. Throws DataError when no token is scored,
+/// MemoryError when one row alone is too large, Stopped or Interrupted.
 Evaluation evaluate(const CausalLM& model, std::span<const Example> examples, int64_t batch_tokens,
-                    at::Device device, const std::function<void(int64_t)>& progress = {});
+                    at::Device device);
 
 }  // namespace peft

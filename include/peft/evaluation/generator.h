@@ -30,7 +30,7 @@ using TokenSink = std::function<void(size_t prompt, int32_t id)>;
 
 /// Continues every prompt with a KV cache, `batch` prompts at a time in one ragged batch. Sampling
 /// depends on the seed, the prompt's index and the token's place alone. Throws DataError for an
-/// empty prompt or one that fills the model's positions.
+/// empty prompt or one that fills the model's positions, Stopped or Interrupted between two tokens.
 std::vector<Generated> generate(const CausalLM& model,
                                 const std::vector<std::vector<int32_t>>& prompts,
                                 const GenerateOptions& options, at::Device device,

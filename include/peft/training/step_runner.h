@@ -1,7 +1,5 @@
 #pragma once
 
-#include <c10/util/Exception.h>
-
 #include <span>
 
 #include "peft/data/sampler.h"
@@ -34,8 +32,7 @@ class StepRunner {
  private:
   int64_t gradients_of(const Groups& planned, TrainState& state);
   int64_t accumulate(const Groups& micro_batches, int64_t step);
-  void take_smaller_parts(const Groups& parts, const c10::OutOfMemoryError& error,
-                          TrainState& state);
+  void take_smaller_parts(const Groups& parts, const std::string& reason, TrainState& state);
   void update(const Groups& planned, TrainState& state);
   void skip_update(TrainState& state);
   void apply();
