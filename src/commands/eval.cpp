@@ -200,7 +200,7 @@ Json judge_all(const Json& request, const EvalPlan& plan, OpenModel& open, const
 
 void run_eval(const Json& request) {
   OpenModel open = open_model(request);
-  const TextSide text(open.directory, request.at("chat_template").get<std::string>());
+  const TextSide text = text_side(open, request);
   std::vector<StoredAdapter> stored;
   for (const Json& folder : request.at("adapters")) {
     stored.push_back(stored.empty() ? std::move(*open.stored)

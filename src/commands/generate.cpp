@@ -169,7 +169,7 @@ void answer_with_several(const Json& request, const Answers& answers, OpenModel&
 
 void run_generate(const Json& request) {
   OpenModel open = open_model(request);
-  const TextSide text(open.directory, request.value("chat_template", std::string("tokenizer")));
+  const TextSide text = text_side(open, request);
   const Answers answers(request, open, text);
   if (request.at("adapters").size() > 1) {
     answer_with_several(request, answers, open);

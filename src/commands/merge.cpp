@@ -101,6 +101,14 @@ void copy_other_files(const std::filesystem::path& from, const std::filesystem::
   }
 }
 
+/// The template that the adapter was trained with goes with the weights.
+void copy_chat_template(const std::filesystem::path& adapter, const std::filesystem::path& to) {
+  if (std::filesystem::exists(adapter / kChatTemplateFile)) {
+    write_file(to / kChatTemplateFile,
+               read_text<ModelError>(adapter / kChatTemplateFile, size_t{16} << 20));
+  }
+}
+
 std::vector<std::vector<int32_t>> probe_rows(const ModelShape& shape) {
   const int64_t length = std::min(kProbeTokens, shape.max_positions);
   const Tensor ids = at::empty({kProbeRows, length}, at::kLong)
@@ -207,6 +215,7 @@ void run_merge(const Json& request) {
     }
     write_file(folder / "config.json", merged_config(base, weights, dtype, hash).dump(2) + "\n");
     copy_other_files(base.path(), folder);
+    copy_chat_template(stored.path, folder);
     if (can_probe(base, request.at("verify").get<std::string>())) {
       const bool exact = rounds_to.value_or(base.tensors().begin()->second.dtype) == Dtype::kF32;
       difference = compare(probe_logits(base, &stored), probe_logits(HfDirectory(folder), nullptr));

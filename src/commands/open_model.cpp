@@ -71,6 +71,14 @@ OpenModel open_model(const Json& request) {
   return open;
 }
 
+TextSide text_side(const OpenModel& open, const Json& request) {
+  const std::string choice = text_or(request, "chat_template", "tokenizer");
+  const std::filesystem::path own =
+      open.stored ? open.stored->path / kChatTemplateFile : std::filesystem::path();
+  const bool takes_own = choice == "tokenizer" && open.stored && std::filesystem::exists(own);
+  return {open.directory, takes_own ? own.string() : choice};
+}
+
 void check_ids(const Dataset& data, const CausalLM& model) {
   const int64_t vocabulary = model.shape().vocabulary;
   for (const Example& example : data.examples) {

@@ -149,7 +149,9 @@ void RunDirectory::clear() const {
   for (const CheckpointFolder& old : list_checkpoints(path_)) {
     remove_folder(old.path);
   }
-  for (const char* stale : {"adapter_model.safetensors", "adapter_config.json"}) {
+  for (const char* stale :
+       {"adapter_model.safetensors", "adapter.safetensors", "adapter_config.json",
+        "adapter_interface.json", "chat_template.jinja"}) {
     fs::remove(path_ / stale, ignored);
   }
   for (const std::string& log : run_logs()) {

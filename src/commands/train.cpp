@@ -9,10 +9,11 @@
 #include "peft/commands/commands.h"
 #include "peft/commands/engine_start.h"
 #include "peft/commands/open_model.h"
+#include "peft/commands/run_adapter.h"
 #include "peft/commands/run_data.h"
 #include "peft/commands/run_directory.h"
 #include "peft/commands/run_identity.h"
-#include "peft/methods/registry.h"
+#include "peft/methods/effective_scale.h"
 #include "peft/plan/machine_memory.h"
 #include "peft/plan/run_plan.h"
 #include "peft/report/log_mirror.h"
@@ -59,32 +60,6 @@ void keep_batch(RunConfig& run, const Json& before) {
       run.origin[std::string("training.") + key] = "auto: as the run began";
     }
   }
-}
-
-/// A fresh adapter, or the one that the config's "path" names.
-std::unique_ptr<Adapter> make_adapter(const RunConfig& run, CausalLM& model, const TextSide& text) {
-  Json section = run.values.at("adapter");
-  if (section.contains("path") && section.at("path").is_string()) {
-    StoredAdapter stored = read_adapter(section.at("path").get<std::string>());
-    for (const auto& [key, value] : section.items()) {
-      if (stored.config.contains(key)) {
-        stored.config[key] =
-            value;  // what may change without changing a shape; else the load fails
-      }
-    }
-    log_info("going on from the adapter in {}", stored.path.string());
-    return load_adapter(model, stored);
-  }
-  if (section.value("prompt_tuning_init", Json()) == "TEXT") {
-    const Json& start = section.at("prompt_tuning_init_text");
-    check<UsageError>(
-        start.is_string() && !start.get<std::string>().empty(),
-        "adapter.prompt_tuning_init_text: expected a text for the start TEXT, found {}",
-        json_excerpt(start));
-    section["prompt_tuning_init_ids"] =
-        text.tokenizer().encode(start.get<std::string>(), /*add_special_tokens=*/true).ids;
-  }
-  return attach_adapter(model, section, run.values.at("training").at("seed").get<uint64_t>());
 }
 
 /// Sizes that the first line says and the report keeps.
@@ -218,7 +193,7 @@ void run_train(const Json& request) {
                                {"threads", request.at("threads")}});
   CausalLM& model = *open.model;
   const TextSide text(open.directory, run.values.at("data").at("chat_template").get<std::string>());
-  const std::unique_ptr<Adapter> adapter = make_adapter(run, model, text);
+  const std::unique_ptr<Adapter> adapter = make_adapter(run.values, open.directory, model, text);
   settle_max_length(run, model, adapter->virtual_tokens());
   const RunData data = read_data(run.values, text, model);
 
@@ -282,6 +257,7 @@ void run_train(const Json& request) {
 
   save_adapter(*adapter, directory.path(), base);
   check_read_back(*adapter, directory.path());
+  save_chat_template(text, data.train.report, directory.path());
   const Json report = {
       {"version", request.at("version")},
       {"device", device_description(open.device)},
@@ -297,6 +273,7 @@ void run_train(const Json& request) {
       {"peak_memory_bytes", peak_resident_bytes()},
       {"trainable_parameters", parameters.trainable},
       {"total_parameters", parameters.total},
+      {"effective_scale", scales_json(adapter->scales())},
       {"data", data.report},
       {"best_checkpoint", summary.selection.best
                               ? Json(fmt::format("checkpoint-{}", summary.selection.best_step))

@@ -6,14 +6,17 @@
 
 #include "peft/config/adapter_config.h"
 #include "peft/io/safetensors.h"
+#include "peft/methods/effective_scale.h"
 #include "peft/methods/registry.h"
 #include "peft/models/scalar_type.h"
 #include "peft/util/durable_file.h"
+#include "peft/util/log.h"
 
 namespace peft {
 namespace {
 
 constexpr const char* kConfig = "adapter_config.json";
+
 /// Members in alphabetical order; what they hold stays as it is, since the order of a pattern's
 /// keys has a meaning.
 Json sorted(const Json& object) {
@@ -29,12 +32,29 @@ Json sorted(const Json& object) {
   return result;
 }
 
+/// An update of LoRA is B A, and B starts at zero.
+bool changes_nothing(const NamedTensors& tensors) {
+  bool any = false;
+  for (const auto& [name, tensor] : tensors) {
+    const bool is_b = name.ends_with(".lora_B.weight") || name.ends_with(".lora_embedding_A");
+    const bool is_a = name.ends_with(".lora_A.weight") || name.ends_with(".lora_embedding_B");
+    if ((!is_a && !is_b) || (is_b && tensor.count_nonzero().item<int64_t>() > 0)) {
+      return false;
+    }
+    any = any || is_b;
+  }
+  return any;
+}
+
 }  // namespace
 
 void save_adapter(const Adapter& adapter, const std::filesystem::path& directory,
                   const std::string& base) {
   write_adapter({adapter.file_config(base), adapter.exported(), directory,
                  directory / adapter.weights_file()});
+  for (const auto& [name, content] : adapter.other_files()) {
+    write_file(directory / name, content.dump(2) + "\n");
+  }
 }
 
 void write_adapter(const StoredAdapter& adapter) {
@@ -74,12 +94,18 @@ StoredAdapter read_adapter(const std::filesystem::path& directory) {
               {static_cast<std::byte*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())});
     stored.tensors.emplace_back(name, tensor);
   }
+  check_recorded_scale(stored);
   return stored;
 }
 
 std::unique_ptr<Adapter> load_adapter(CausalLM& model, const StoredAdapter& stored) {
   std::unique_ptr<Adapter> adapter = attach_adapter(model, stored.config, /*seed=*/0);
   adapter->import_tensors(stored.tensors, stored.path.string());
+  if (changes_nothing(stored.tensors)) {
+    log_warning("{}: B is zero everywhere, so this adapter changes nothing: was it trained?",
+                stored.path.string());
+  }
+  check_scales(*adapter, stored.config, stored.tensors, stored.path.string());
   adapter->train(false);
   return adapter;
 }

@@ -10,6 +10,8 @@
 namespace peft {
 namespace {
 
+constexpr const char* kHubVersion = "adapters.1.2.0";
+
 enum class Place { kBehind, kOnStream, kBeside };
 
 at::TensorOptions float32_like(const CausalLM& model) {
@@ -112,6 +114,7 @@ class BottleneckAdapter final : public Adapter {
 
   const char* weights_file() const override { return "adapter.safetensors"; }
   Json file_config(const std::string& base) const override;
+  std::vector<std::pair<std::string, Json>> other_files() const override;
 
   std::string merge_obstacle() const override {
     return fmt::format(
@@ -205,7 +208,36 @@ Json BottleneckAdapter::file_config(const std::string& base) const {
           {"model_name", base},
           {"model_type", model().shape().model_type},
           {"name", "default"},
-          {"version", "adapters.1.2.0"}};
+          {"version", kHubVersion}};
+}
+
+/// Models that AdapterHub reaches by names alone, through its plug-in interface, have their names
+/// beside the adapter.
+std::vector<std::pair<std::string, Json>> BottleneckAdapter::other_files() const {
+  const std::string& type = model().shape().model_type;
+  if (type != "qwen2" && type != "qwen3") {
+    return {};
+  }
+  const Json interface = {{"adapter_methods", {"bottleneck", "lora", "reft", "invertible"}},
+                          {"attn_k_proj", "k_proj"},
+                          {"attn_o_proj", "o_proj"},
+                          {"attn_q_proj", "q_proj"},
+                          {"attn_qkv_proj", nullptr},
+                          {"attn_v_proj", "v_proj"},
+                          {"base_model", nullptr},
+                          {"layer_cross_attn", nullptr},
+                          {"layer_intermediate_proj", "mlp.up_proj"},
+                          {"layer_ln_1", nullptr},
+                          {"layer_ln_2", nullptr},
+                          {"layer_output_proj", "mlp.down_proj"},
+                          {"layer_pre_cross_attn", nullptr},
+                          {"layer_pre_ffn", "post_attention_layernorm"},
+                          {"layer_pre_self_attn", "input_layernorm"},
+                          {"layer_self_attn", "self_attn"},
+                          {"model_embeddings", "embed_tokens"},
+                          {"model_layers", "layers"}};
+  return {{"adapter_interface.json",
+           {{"interface", interface}, {"model_type", type}, {"version", kHubVersion}}}};
 }
 
 }  // namespace

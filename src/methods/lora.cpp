@@ -9,6 +9,7 @@
 #include "peft/methods/lora_hooks.h"
 #include "peft/methods/targets.h"
 #include "peft/methods/token_rows.h"
+#include "peft/util/signals.h"
 
 namespace peft {
 namespace {
@@ -93,6 +94,17 @@ class LoraAdapter final : public Adapter {
     weights_changed();
   }
 
+  std::map<std::string, double> scales() const override {
+    std::map<std::string, double> scales;
+    for (size_t i = 0; i < hooks_.size(); ++i) {
+      scales[paths_[i]] = hooks_[i]->scale();
+    }
+    if (embedding_) {
+      scales[embedding_path(model())] = embedding_->scale();
+    }
+    return scales;
+  }
+
   void train(bool on) override {
     Adapter::train(on);
     weights_changed();
@@ -119,6 +131,7 @@ class LoraAdapter final : public Adapter {
     }
     json_["target_modules"] = saved_target_modules(config_.targets.target_modules, targets);
     for (const NamedLinear& target : targets) {
+      check_not_stopped();  // a start taken from the host may cost seconds each
       const Linear& host = *target.linear;
       LoraShape shape = shape_of(target.path, std::min(host.in_features(), host.out_features()));
       shape.dropout_key = static_cast<int64_t>(hooks_.size());
@@ -155,9 +168,9 @@ class LoraAdapter final : public Adapter {
                       path);
     Embedding& host = model().token_embedding();
     const LoraShape shape = shape_of(path, host.weight().size(1));
-    const auto hook = std::make_shared<LoraEmbedding>(host, shape.rank, shape.scale);
-    hook->start(seed, path);
-    plug(path, host.hook, hook);
+    embedding_ = std::make_shared<LoraEmbedding>(host, shape.rank, shape.scale);
+    embedding_->start(seed, path);
+    plug(path, host.hook, embedding_);
   }
 
   bool only_the_embedding() const {
@@ -286,7 +299,8 @@ class LoraAdapter final : public Adapter {
   Json json_;
   LoraConfig config_;
   std::vector<std::shared_ptr<LoraLinear>> hooks_;
-  std::vector<std::string> paths_;  // of hooks_
+  std::vector<std::string> paths_;            // of hooks_
+  std::shared_ptr<LoraEmbedding> embedding_;  // null: the token embedding has none
   bool trains_tokens_ = false;
 };
 

@@ -45,6 +45,25 @@ bool selects(const Json& modules, const std::string& path) {
   return !config.is_all_linear() && TargetSelection(config).takes(path, /*is_default=*/false);
 }
 
+std::vector<std::string> unmatched_names(const CausalLM& model, const Json& target_modules) {
+  std::vector<std::string> unmatched;
+  if (!target_modules.is_array()) {
+    return unmatched;
+  }
+  std::vector<std::string> paths = {"lm_head"};
+  for (const auto& module : model.named_modules("", /*include_self=*/false)) {
+    paths.push_back(module.key());
+  }
+  for (const Json& name : target_modules) {
+    const Json alone = Json::array({name});
+    if (std::none_of(paths.begin(), paths.end(),
+                     [&](const std::string& path) { return selects(alone, path); })) {
+      unmatched.push_back(name.get<std::string>());
+    }
+  }
+  return unmatched;
+}
+
 Json saved_target_modules(const Json& target_modules, const std::vector<NamedLinear>& targets) {
   if (!target_modules.is_null() && !TargetConfig{target_modules, {}, {}, {}}.is_all_linear()) {
     return target_modules;

@@ -8,8 +8,9 @@
 #include <map>
 #include <set>
 
-#include "peft/methods/adapter_io.h"
+#include "peft/methods/effective_scale.h"
 #include "peft/util/sha256.h"
+#include "peft/util/signals.h"
 #include "peft/util/text.h"
 
 namespace peft {
@@ -119,6 +120,7 @@ FrozenBase::FrozenBase(const CausalLM& model, const NamedTensors& trainable) : m
     trained.insert(tensor.unsafeGetTensorImpl());
   }
   for (const auto& entry : model.named_parameters()) {
+    check_not_stopped();  // gigabytes take seconds
     entries_.push_back({entry.key(), hash_of(entry.value()),
                         trained.count(entry.value().unsafeGetTensorImpl()) == 0});
   }
@@ -186,6 +188,7 @@ void check_read_back(const Adapter& adapter, const std::filesystem::path& folder
         entry != found.end() && at::equal(entry->second, tensor.detach().to(at::kCPU, at::kFloat)),
         "{}: {} reads back different from what was written", folder.string(), name);
   }
+  check_scales(adapter, stored.config, stored.tensors, folder.string());
 }
 
 }  // namespace peft

@@ -3,6 +3,7 @@
 #include "peft/config/adapter_config.h"
 #include "peft/methods/adapter_io.h"
 #include "peft/methods/registry.h"
+#include "peft/util/log.h"
 #include "support/tiny_models.h"
 
 namespace peft {
@@ -90,6 +91,33 @@ TEST(Lora, StartsTheSameWhateverElseIsAdapted) {
     return Tensor();
   };
   EXPECT_TRUE(at::equal(start({"v_proj"}), start("all-linear")));
+}
+
+TEST(LoadAdapter, WarnsOfOneThatChangesNothing) {
+  const auto model = fixture_model("llama");
+  StoredAdapter stored = read_adapter(fixture("models/llama/lora-qv"));
+  const size_t before = warnings().size();
+  load_adapter(*model, stored);
+  EXPECT_EQ(warnings().size(), before);
+  for (auto& [name, tensor] : stored.tensors) {
+    if (name.ends_with(".lora_B.weight")) {
+      tensor.zero_();
+    }
+  }
+  load_adapter(*model, stored);
+  ASSERT_EQ(warnings().size(), before + 1);
+  EXPECT_NE(warnings().back().find("changes nothing: was it trained?"), std::string::npos);
+}
+
+TEST(Merge, GivesAHeadThatWasTiedAMatrixOfItsOwn) {
+  const auto model = fixture_model("gpt2");
+  const auto adapter = load_adapter(*model, read_adapter(fixture("methods/gpt2-lora-embeddings")));
+  const std::vector<int32_t> ids = {3, 14, 15, 9};
+  const Tensor adapted = logits_of(*model, ids);
+  adapter->merge();
+  expect_same_logits(logits_of(*model, ids), adapted);
+  model->head().tie(model->token_embedding().weight());  // the planted bug
+  EXPECT_GT((logits_of(*model, ids) - adapted).abs().max().item<double>(), 1e-3);
 }
 
 TEST(SaveAdapter, RefusesValuesThatAreNotFinite) {

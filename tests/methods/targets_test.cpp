@@ -66,6 +66,13 @@ TEST_F(Targets, SayWhatThereIsWhenNothingMatches) {
       "pick 14 modules");
 }
 
+TEST_F(Targets, NamesThatNoModuleHasAreNamed) {
+  EXPECT_EQ(unmatched_names(*model_, {"q_proj", "query", "embed_tokens", "lm_head", "c_attn"}),
+            (std::vector<std::string>{"query", "c_attn"}));
+  EXPECT_TRUE(unmatched_names(*model_, {"q_proj", "layers.1.mlp.up_proj", "norm"}).empty());
+  EXPECT_TRUE(unmatched_names(*model_, "all-linear").empty());
+}
+
 TEST(PatternValue, TakesTheFirstKeyThatMatchesAtADot) {
   const Json pattern = {{"layers.1.self_attn.q_proj", 2}, {"q_proj", 3}};
   EXPECT_EQ(pattern_value(pattern, "model.layers.1.self_attn.q_proj").value(), 2);

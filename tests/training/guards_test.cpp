@@ -330,48 +330,6 @@ TEST(Spikes, RollARunBackAndLeaveTheirRowsOut) {
             (std::set<int64_t>{31, 32, 33}));
 }
 
-/// Rides on the input of the model and takes batches of more than `most` rows for too large.
-class SmallMemory final : public InputHook {
- public:
-  explicit SmallMemory(int64_t most) : most_(most) {}
-  void forward(ModelInput& input) override {
-    if (input.segments.count() > most_) {
-      C10_THROW_ERROR(OutOfMemoryError, "tried to allocate 1 GiB");
-    }
-  }
-  int64_t positions() const override { return 0; }
-
- private:
-  int64_t most_;
-};
-
-TEST(Memory, ASmallerDeviceComputesTheSameInSmallerParts) {
-  const auto losses = [](std::optional<int64_t> most) {
-    const TemporaryDirectory folder;
-    TinyRun run = guarded_run(folder);
-    run.order = {.batch_size = 4, .accumulation = 1};
-    run.options.longest_first = true;
-    if (most) {
-      run.model->input_hook.plug(std::make_shared<SmallMemory>(*most));
-    }
-    run.run();
-    EXPECT_EQ(read_state(checkpoint_path(run.folder, 12)).parts, most ? 4 / *most : 1);
-    return run.trained;
-  };
-  const NamedTensors whole = losses(std::nullopt);
-  EXPECT_LE(largest_difference(losses(2), whole), 1e-4);  // twelve steps of AdamW apart
-  EXPECT_LE(largest_difference(losses(1), whole), 1e-4);
-}
-
-TEST(Memory, OneRowThatIsTooLargeEndsTheRun) {
-  const TemporaryDirectory folder;
-  TinyRun run = guarded_run(folder);
-  run.model->input_hook.plug(std::make_shared<SmallMemory>(0));
-  EXPECT_EQ(refusal_of<MemoryError>([&] { run.run(); }),
-            "step 1: one row at a time is too much for cpu: tried to allocate 1 GiB; lower "
-            "data.max_length");
-}
-
 TEST(MicroBatch, IsCutInPartsOfAboutAsManyRows) {
   EXPECT_EQ(cut_in_parts({{1, 2, 3, 4, 5}, {6}}, 2), (Groups{{1, 2}, {3, 4, 5}, {6}}));
   EXPECT_EQ(cut_in_parts({{1, 2, 3}}, 1), (Groups{{1, 2, 3}}));

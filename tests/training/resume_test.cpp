@@ -28,10 +28,18 @@ TinyRun tiny_run(const std::filesystem::path& folder) {
 
 /// What a run leaves that must not depend on how often it was cut off.
 std::string traces_of(const std::filesystem::path& folder) {
-  const std::filesystem::path last = checkpoint_path(folder, 12);
-  return bytes_of(folder / "steps.jsonl") + bytes_of(last / "trainable.safetensors") +
-         bytes_of(last / "optimizer.safetensors") +
-         bytes_of(last / "adapter" / "adapter_model.safetensors");
+  std::map<std::string, std::string> files;  // of tensors, whatever the method calls them
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(checkpoint_path(folder, 12))) {
+    if (entry.path().extension() == ".safetensors") {
+      files[entry.path().string()] = bytes_of(entry.path());
+    }
+  }
+  std::string all = bytes_of(folder / "steps.jsonl");
+  for (const auto& [name, bytes] : files) {
+    all += bytes;
+  }
+  return all;
 }
 
 std::string undisturbed(const std::function<void(TinyRun&)>& change = {}) {
@@ -111,6 +119,48 @@ TEST(Resume, EvaluatesWhatASignalCameBeforeAndKeepsTheBest) {
   EXPECT_TRUE(second.summary.selection.best.has_value());
   EXPECT_EQ(second.summary.selection.evaluated_step, 12);
 }
+
+/// One run of every method, the weights of its own and what it keeps beside them.
+class ResumeOfMethod : public testing::TestWithParam<const char*> {
+ protected:
+  static void choose(TinyRun& run) {
+    run.adapter = Json::parse(GetParam());
+    run.keep.save_steps = 6;
+    if (run.adapter.at("peft_type") == "BITFIT") {
+      run.model = fixture_model("qwen2");  // it has biases
+    }
+  }
+};
+
+TEST_P(ResumeOfMethod, EndsWithTheBytesOfAnUndisturbedRun) {
+  const TemporaryDirectory folder;
+  TinyRun first = tiny_run(folder.path() / "run");
+  choose(first);
+  run_until(std::move(first), 8);
+  TinyRun second = tiny_run(folder.path() / "run");
+  choose(second);
+  second.run();
+  EXPECT_EQ(traces_of(second.folder), undisturbed(choose));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Methods, ResumeOfMethod,
+    testing::Values(
+        R"({"peft_type": "LORA", "r": 4, "use_rslora": true})",
+        R"({"peft_type": "LORA", "r": 4, "use_dora": true, "lora_dropout": 0.1})",
+        R"({"peft_type": "LORA", "r": 4, "init_lora_weights": "pissa"})",
+        R"({"peft_type": "LORA", "r": 4, "trainable_token_indices": [3, 9, 7]})",
+        R"({"peft_type": "LORA", "r": 4, "modules_to_save": ["lm_head"]})",
+        R"({"peft_type": "ADALORA", "init_r": 4, "target_r": 2, "tinit": 2, "tfinal": 3})",
+        R"({"peft_type": "IA3"})", R"({"peft_type": "HOULSBY"})", R"({"peft_type": "PFEIFFER"})",
+        R"({"peft_type": "PARALLEL"})",
+        R"({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3})",
+        R"({"peft_type": "P_TUNING", "num_virtual_tokens": 3})",
+        R"({"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3})",
+        R"({"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3, "prefix_projection": true})",
+        R"({"peft_type": "ADAPTION_PROMPT", "adapter_len": 3, "adapter_layers": 1})",
+        R"({"peft_type": "LN_TUNING"})", R"({"peft_type": "BITFIT"})", R"({"peft_type": "FULL"})",
+        R"({"peft_type": "VERA", "r": 8})", R"({"peft_type": "OFT", "oft_block_size": 4})"));
 
 // Planted defects: each is what a resume that forgets one part would do.
 

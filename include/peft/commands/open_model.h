@@ -57,6 +57,13 @@ std::filesystem::path base_folder(const Json& request, const std::optional<Store
 /// without "model" says its base itself. Throws UsageError or ModelError.
 OpenModel open_model(const Json& request);
 
+/// The chat template in an adapter's folder: the one that it was trained with.
+inline constexpr const char* kChatTemplateFile = "chat_template.jinja";
+
+/// The text side that a request's "chat_template" means. Left at "tokenizer", an adapter that was
+/// trained with a template of its own is used with that one.
+TextSide text_side(const OpenModel& open, const Json& request);
+
 /// Throws DataError for a row with an id outside the model's vocabulary (data of ids, or a
 /// tokenizer that is not the model's).
 void check_ids(const Dataset& data, const CausalLM& model);

@@ -42,6 +42,8 @@ class Adapter {
   /// The file's name and the config beside it. `base` is where the host came from.
   virtual const char* weights_file() const { return "adapter_model.safetensors"; }
   virtual Json file_config(const std::string& base) const;
+  /// Further files that its readers ask for, by name.
+  virtual std::vector<std::pair<std::string, Json>> other_files() const { return {}; }
 
   /// Takes the values of exported names. All mismatches of one load are reported together, under
   /// `where`. Throws ModelError.
@@ -63,6 +65,10 @@ class Adapter {
   }
   /// Figures of the method for the step log: AdaLoRA's mean rank.
   virtual std::vector<std::pair<std::string, double>> figures() const { return {}; }
+
+  /// What the update of each module counts, as its hook applies it (LoRA's s); empty: nothing is
+  /// scaled. `check_scales` compares it with what the config says.
+  virtual std::map<std::string, double> scales() const { return {}; }
 
   /// Training switches dropout on, and nothing else.
   virtual void train(bool on);

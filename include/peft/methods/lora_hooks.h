@@ -83,6 +83,7 @@ class LoraEmbedding final : public EmbeddingHook {
   Tensor forward(const Embedding& host, const Tensor& ids) override;
   Tensor merged_weight(const Tensor& weight) const override;
   void start(uint64_t seed, const std::string& path);
+  double scale() const { return scale_; }
 
  private:
   double scale_;

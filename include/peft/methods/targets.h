@@ -19,6 +19,10 @@ std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig&
 /// Whether a selection (a list or an expression; not "all-linear") takes the module `path`.
 bool selects(const Json& modules, const std::string& path);
 
+/// Names of a list of target modules that no module of the model has: PEFT passes over them in
+/// silence, and half of what was meant is trained.
+std::vector<std::string> unmatched_names(const CausalLM& model, const Json& target_modules);
+
 /// How PEFT writes "all-linear" in a saved config: full names below 20 targets, last components
 /// from there on. Other selections are kept as they are.
 Json saved_target_modules(const Json& target_modules, const std::vector<NamedLinear>& targets);

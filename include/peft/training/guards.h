@@ -63,8 +63,9 @@ double lost_updates(const Tensor& before, const Tensor& after, const Tensor& gra
 /// "" or what is odd about an adapter that sits on some layers more than on others.
 std::string uneven_coverage(const NamedTensors& trainable);
 
-/// Reads a saved adapter's tensors back and compares them with what the adapter holds, bit by bit.
-/// Throws IoError that names a tensor.
+/// Reads a saved adapter back and compares its tensors with what the adapter holds, bit by bit, and
+/// the scales that its config means with those at work. Throws IoError that names a tensor, or
+/// ModelError that names a module.
 void check_read_back(const Adapter& adapter, const std::filesystem::path& folder);
 
 }  // namespace peft
