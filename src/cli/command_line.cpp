@@ -8,6 +8,7 @@
 
 #include "peft/cli/command.h"
 #include "peft/config/names.h"
+#include "peft/plan/machine_memory.h"
 #include "peft/util/log.h"
 #include "peft/util/text.h"
 
@@ -144,7 +145,8 @@ int run_command_line(int argc, const char* const* argv) {
   } catch (const Error& error) {
     return refuse(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return refuse(ExitCode::kMemory, "out of memory");
+    return refuse(ExitCode::kMemory,
+                  fmt::format("out of memory: {} are available", human_bytes(available_memory())));
   } catch (const std::exception& error) {
     return refuse(ExitCode::kBug, error.what());
   }

@@ -5,10 +5,14 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "peft/plan/machine_memory.h"
 #include "peft/util/signals.h"
+#include "peft/util/text.h"
 
 namespace peft {
 namespace {
+
+constexpr int64_t kEngineBytes = int64_t{500} << 20;  // what LibTorch's libraries map
 
 std::filesystem::path engine_path() {
   std::error_code unreadable;
@@ -32,8 +36,14 @@ int run_engine(const std::string& command, const Request& request) {
   // Never closed: LibTorch's threads and destructors outlive any such attempt.
   void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    const char* const reason = ::dlerror();
-    fail<IoError>("the engine cannot be loaded: {}", reason == nullptr ? "unknown" : reason);
+    const char* const said = ::dlerror();
+    const std::string reason = said == nullptr ? "unknown" : said;
+    check<MemoryError>(reason.find("failed to map segment") == std::string::npos &&
+                           reason.find("annot allocate memory") == std::string::npos,
+                       "out of memory: the engine needs about {} of address space, {} are "
+                       "available",
+                       human_bytes(kEngineBytes), human_bytes(available_memory()));
+    fail<IoError>("the engine cannot be loaded: {}", reason);
   }
   using Run = int (*)(const char*, const char*);
   const Run run = reinterpret_cast<Run>(::dlsym(library, "peft_run"));

@@ -5,6 +5,7 @@
 #include <map>
 #include <new>
 #include <string>
+#include <string_view>
 
 #include "peft/commands/commands.h"
 #include "peft/plan/machine_memory.h"
@@ -18,6 +19,16 @@ using peft::ExitCode;
 int refuse(ExitCode code, const std::string& text) {
   std::fprintf(stderr, "peft: error: %s\n", text.c_str());
   return static_cast<int>(code);
+}
+
+/// What oneDNN says when its code or its scratch finds no memory.
+constexpr std::string_view kNoPrimitive = "could not create a primitive";
+
+int refuse_for_memory() {
+  return refuse(
+      ExitCode::kMemory,
+      fmt::format("out of memory: {} are available; `peft plan` says what makes a run fit",
+                  peft::human_bytes(peft::available_memory())));
 }
 
 /// LibTorch reports host memory as a plain c10::Error.
@@ -58,11 +69,9 @@ extern "C" __attribute__((visibility("default"))) int peft_run(const char* comma
     text = text.substr(0, text.find('\n'));
     return refuse(code_of(error, text), text);
   } catch (const std::bad_alloc&) {
-    return refuse(
-        ExitCode::kMemory,
-        fmt::format("out of memory: {} are available; `peft plan` says what makes a run fit",
-                    peft::human_bytes(peft::available_memory())));
+    return refuse_for_memory();
   } catch (const std::exception& error) {
-    return refuse(ExitCode::kBug, error.what());
+    return error.what() == kNoPrimitive ? refuse_for_memory()
+                                        : refuse(ExitCode::kBug, error.what());
   }
 }

@@ -74,7 +74,8 @@ std::unique_ptr<Adapter> make_adapter(const Json& config, const HfDirectory& bas
 void save_chat_template(const TextSide& text, const DataReport& data,
                         const std::filesystem::path& folder) {
   const ChatTemplate* const chat = text.pipeline().chat_template;
-  const bool was_used = data.format == "chat" || data.format == "instruct" || data.format == "mixed";
+  const bool was_used =
+      data.format == "chat" || data.format == "instruct" || data.format == "mixed";
   if (chat != nullptr && was_used) {
     write_file(folder / kChatTemplateFile, chat->source());
   }

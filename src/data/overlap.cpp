@@ -13,9 +13,9 @@
 namespace peft {
 namespace {
 
-constexpr size_t kRun = 5;      // tokens of a shingle
+constexpr size_t kRun = 5;  // tokens of a shingle
 constexpr size_t kHashes = 128;
-constexpr size_t kBand = 4;     // hashes that must agree for a pair to be looked at
+constexpr size_t kBand = 4;  // hashes that must agree for a pair to be looked at
 constexpr double kNearlySame = 0.8;
 constexpr size_t kMostShown = 10;
 

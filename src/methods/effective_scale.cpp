@@ -79,8 +79,8 @@ void check_scales(const Adapter& adapter, const Json& config, const NamedTensors
     }
     const double expected = scale_by_config(config, path, rank->second);
     if (!same(live, expected)) {
-      faults.push_back(fmt::format("{}: expected the scale {} by the config, found {}", path,
-                                   expected, live));
+      faults.push_back(
+          fmt::format("{}: expected the scale {} by the config, found {}", path, expected, live));
     }
   }
   const size_t shown = std::min(faults.size(), kMostShown);
@@ -96,8 +96,8 @@ void check_recorded_scale(const StoredAdapter& stored) {
       !std::filesystem::exists(report)) {
     return;
   }
-  const Json recorded = read_json<ModelError>(report, {.bytes = size_t{64} << 20})
-                            .value("effective_scale", Json());
+  const Json recorded =
+      read_json<ModelError>(report, {.bytes = size_t{64} << 20}).value("effective_scale", Json());
   for (const auto& [path, rank] : ranks_of(stored.tensors)) {
     const Json scale = recorded.is_object() ? recorded.value(path, Json()) : recorded;
     const double meant = scale_by_config(stored.config, path, rank);

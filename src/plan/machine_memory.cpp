@@ -1,6 +1,8 @@
 #include "peft/plan/machine_memory.h"
 
 #include <dlfcn.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -76,11 +78,22 @@ int64_t group_memory(const fs::path& root) {
   return least;
 }
 
+/// What the limit of this process's address space (`ulimit -v`) leaves.
+int64_t address_space(const fs::path& root) {
+  rlimit limit{};
+  const auto pages = number_in(root / "proc/self/statm");
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || !pages) {
+    return kUnlimited;
+  }
+  return std::max<int64_t>(0,
+                           static_cast<int64_t>(limit.rlim_cur) - *pages * ::sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace
 
 int64_t available_memory(const fs::path& root) {
   const int64_t system = system_memory(root);
-  const int64_t group = group_memory(root);
+  const int64_t group = std::min(group_memory(root), address_space(root));
   return system == 0 && group == kUnlimited ? 0 : std::min(system == 0 ? group : system, group);
 }
 

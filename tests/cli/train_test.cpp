@@ -1,4 +1,5 @@
-// Whole runs of the program on tiny models: what training leaves, and what it refuses to go on with.
+// Whole runs of the program on tiny models: what training leaves, and what it refuses to go on
+// with.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -31,8 +32,9 @@ class TrainCommand : public testing::Test {
                                   " --out " + at("model"));
     ASSERT_EQ(imported.code, 0) << imported.err;
     write("rows.jsonl", R"({"prompt": "the ", "completion": "in the"})");
-    write("chat.jsonl",
-          R"({"messages": [{"role": "user", "content": "in"}, {"role": "assistant", "content": "the"}]})");
+    write(
+        "chat.jsonl",
+        R"({"messages": [{"role": "user", "content": "in"}, {"role": "assistant", "content": "the"}]})");
   }
   std::string at(const std::string& name) const { return (folder_ / name).string(); }
   void write(const std::string& name, const std::string& row) const {
@@ -41,24 +43,37 @@ class TrainCommand : public testing::Test {
       file << row << "\n";
     }
   }
-  Outcome train(const std::string& out, const Json& changes = Json::object(),
-                const std::string& flags = "") const {
-    Json config = {{"base_model", at("model")}, {"train", at("rows.jsonl")},
-                   {"output_dir", at(out)},     {"peft_type", "LORA"},
-                   {"r", 2},                    {"max_steps", 2},
-                   {"save_steps", 1},           {"per_device_train_batch_size", 1}};
+  void configure(const std::string& out, const Json& changes = Json::object()) const {
+    Json config = {{"base_model", at("model")},
+                   {"train", at("rows.jsonl")},
+                   {"output_dir", at(out)},
+                   {"peft_type", "LORA"},
+                   {"r", 2},
+                   {"max_steps", 2},
+                   {"save_steps", 1},
+                   {"per_device_train_batch_size", 1}};
     config.update(changes);
     std::ofstream(at("run.json")) << config.dump();
-    return peft("train --config " + at("run.json") + " --device cpu --no-progress " + flags);
+  }
+  Outcome train(const std::string& out, const Json& changes = Json::object(),
+                const std::string& flags = "") const {
+    configure(out, changes);
+    return peft("train --config " + at("run.json") + " --device cpu --threads 1 --no-progress " +
+                flags);
   }
 
   TemporaryDirectory folder_;
 };
 
 TEST_F(TrainCommand, PlotsTheRanksOfAdaLora) {
-  const Outcome outcome =
-      train("out", {{"peft_type", "ADALORA"}, {"r", nullptr}, {"init_r", 4}, {"target_r", 2},
-                    {"tinit", 1}, {"tfinal", 1}, {"deltaT", 1}, {"max_steps", 6}});
+  const Outcome outcome = train("out", {{"peft_type", "ADALORA"},
+                                        {"r", nullptr},
+                                        {"init_r", 4},
+                                        {"target_r", 2},
+                                        {"tinit", 1},
+                                        {"tfinal", 1},
+                                        {"deltaT", 1},
+                                        {"max_steps", 6}});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(content_of(at("out/report.html")).find("<figcaption>method: mean_rank</figcaption>"),
             std::string::npos);
@@ -139,7 +154,8 @@ TEST_F(TrainCommand, NamesABaseOrTokenizerThatChanged) {
   EXPECT_NE(base.err.find("base: not what the checkpoint was trained with"), std::string::npos)
       << base.err;
   EXPECT_EQ(goes_on("--allow-changed=tokenizer --allow-changed=base "
-                    "--allow-changed=base_fingerprint").code,
+                    "--allow-changed=base_fingerprint")
+                .code,
             0);
 }
 
@@ -162,7 +178,8 @@ TEST_F(TrainCommand, LeavesTheTemplateThatItTrainedWith) {
   EXPECT_NE(prompt_tokens(adapter + " --chat-template " + at("short.jinja")), trained_with);
 
   ASSERT_EQ(peft("merge --adapter " + at("out") + " --out " + at("merged")).code, 0);
-  EXPECT_EQ(content_of(at("merged/chat_template.jinja")), content_of(at("out/chat_template.jinja")));
+  EXPECT_EQ(content_of(at("merged/chat_template.jinja")),
+            content_of(at("out/chat_template.jinja")));
 }
 
 TEST_F(TrainCommand, LeavesNoTemplateWhereNoneWasUsed) {
@@ -188,8 +205,8 @@ TEST_F(TrainCommand, IsHeldToItsBaseAtAMerge) {
   EXPECT_NE(twice.err.find("is merged into it already"), std::string::npos);
 
   ASSERT_EQ(train("second", {{"learning_rate", 0.02}}).code, 0);
-  const std::string second = "merge --adapter " + at("second") + " --out " + at("both") +
-                             " --model " + at("merged");
+  const std::string second =
+      "merge --adapter " + at("second") + " --out " + at("both") + " --model " + at("merged");
   const Outcome other = peft(second);
   EXPECT_EQ(other.code, 3);
   EXPECT_NE(other.err.find("is not the base that"), std::string::npos) << other.err;
@@ -203,6 +220,40 @@ TEST_F(TrainCommand, WithoutASingleUpdateCannotBeMerged) {
   EXPECT_EQ(outcome.code, 2);
   EXPECT_NE(outcome.err.find("the adapter changes nothing: it was not trained"), std::string::npos);
   EXPECT_FALSE(fs::exists(at("merged")));
+}
+
+TEST_F(TrainCommand, TakesNoMoreMemoryWithEveryStep) {
+  const Outcome outcome = train("out", {{"max_steps", 800}, {"save_steps", 200}});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  std::ifstream log(at("out/train_log.jsonl"));
+  std::vector<int64_t> peaks;
+  for (std::string line; std::getline(log, line);) {
+    peaks.push_back(Json::parse(line).at("peak_memory_bytes"));
+  }
+  ASSERT_EQ(peaks.size(), 800u);
+  EXPECT_LE(peaks.back(), peaks[399] + peaks[399] / 100);
+}
+
+TEST_F(TrainCommand, EndsWithOneLineInTooLittleMemory) {
+  int64_t refused = 0;
+  for (const int megabytes : {20, 50, 100, 200, 300, 400, 450, 500, 1000, 4000}) {
+    const std::string out = "out" + std::to_string(megabytes);
+    configure(out, {{"dtype", "float32"}});  // LibTorch's 16-bit kernels die of it themselves
+    const Outcome outcome =
+        run_program("ulimit -v " + std::to_string(megabytes << 10) + "; " +
+                        std::string(PEFT_BINARY_DIR) + "/peft",
+                    "train --config " + at("run.json") + " --device cpu --threads 1 --no-progress");
+    ASSERT_TRUE(outcome.code == 0 || outcome.code == 6) << megabytes << " MB: " << outcome.err;
+    EXPECT_EQ(fs::exists(at(out + "/adapter_config.json")), outcome.code == 0) << megabytes;
+    if (outcome.code == 6) {
+      ++refused;
+      const std::string line = outcome.err.substr(outcome.err.find("peft: error:"));
+      EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1) << line;
+      EXPECT_NE(line.find("out of memory: "), std::string::npos) << line;
+      EXPECT_NE(line.find(" are available"), std::string::npos) << line;
+    }
+  }
+  EXPECT_GE(refused, 4);
 }
 
 /// Merges a committed adapter of PEFT's on a tied GPT-2.

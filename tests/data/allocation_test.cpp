@@ -123,20 +123,24 @@ TEST(Allocation, FailsInTokenizers) {
 TEST(Allocation, FailsInChatTemplates) {
   const FakeTokenizer tokenizer;
   const Json messages = {{{"role", "user"}, {"content", "a"}}};
-  expect_no_harm([&] {
-    const ChatTemplate chat("{% for m in messages %}<u>{{ m['content'] | trim }}{% endfor %}",
-                            tokenizer.special());
-    chat.render(messages, Json(), /*add_generation_prompt=*/true);
-  }, ExitCode::kModel);
+  expect_no_harm(
+      [&] {
+        const ChatTemplate chat("{% for m in messages %}<u>{{ m['content'] | trim }}{% endfor %}",
+                                tokenizer.special());
+        chat.render(messages, Json(), /*add_generation_prompt=*/true);
+      },
+      ExitCode::kModel);
 }
 
 TEST(Allocation, FailsInDataSets) {
   const TemporaryDirectory folder;
   put_file(folder / "d.jsonl", "{\"text\": \"ab\"}\n{\"text\": \"a<e>\"}\n{\"text\": \"ab\"}\n");
   const FakeTokenizer tokenizer;
-  expect_no_harm([&] {
-    load_dataset({{.path = folder / "d.jsonl"}}, {}, {tokenizer, nullptr, {2}});
-  }, ExitCode::kData);
+  expect_no_harm(
+      [&] {
+        load_dataset({{.path = folder / "d.jsonl"}}, {}, {tokenizer, nullptr, {2}});
+      },
+      ExitCode::kData);
 }
 
 }  // namespace

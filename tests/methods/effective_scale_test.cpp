@@ -23,7 +23,8 @@ Json scale_config(const std::string& changes = "{}") {
 /// A LoRA on the first query projection that applies `scale`, whatever its config says.
 class LoraOfScale final : public Adapter {
  public:
-  LoraOfScale(CausalLM& model, Json config, double scale) : Adapter(model), config_(std::move(config)) {
+  LoraOfScale(CausalLM& model, Json config, double scale)
+      : Adapter(model), config_(std::move(config)) {
     const NamedLinear target = model.projections().front();
     hook_ = std::make_shared<LoraLinear>(*target.linear, LoraShape{.rank = 4, .scale = scale},
                                          dropout());
@@ -140,8 +141,7 @@ TEST_F(RecordedScale, IsWhatTheConfigMeans) {
 }
 
 TEST_F(RecordedScale, RefusesAnotherAlphaOrRule) {
-  const std::string tail =
-      "; undo its change, or remove run_report.json to use it all the same";
+  const std::string tail = "; undo its change, or remove run_report.json to use it all the same";
   EXPECT_EQ(after({{"lora_alpha", 8}}),
             folder_.path().string() +
                 ": model.layers.0.self_attn.q_proj was trained with the scale 4.0, and "

@@ -3,6 +3,9 @@
 #include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
 
+#include "peft/methods/adapter_io.h"
+#include "peft/methods/merge.h"
+#include "peft/util/durable_file.h"
 #include "peft/util/temporaries.h"
 #include "training/tiny_run.h"
 
@@ -239,6 +242,33 @@ TEST(HostMemory, AFailureAtAnyAllocationLeavesNothingHalfDone) {
       expect_sound(folder.path(), fmt::format("allocation {} of {}", n, all));
     }
   }
+}
+
+TEST(HostMemory, AFailureInAMergeLeavesNoFolder) {
+  const HfDirectory base(fixture("models/llama"));
+  const StoredAdapter stored = read_adapter(fixture("models/llama/lora"));
+  const TemporaryDirectory folder;
+  const auto merge = [&] {
+    write_folder(folder.path() / "merged", /*overwrite=*/false, [&](const auto& out) {
+      const UnreadModel model = build_model(base, at::kFloat, at::kCPU);
+      const auto adapter = load_adapter(*model.model, stored);
+      write_merged_weights(base, model, *adapter, std::nullopt, out);
+    });
+  };
+  FailingAllocator allocator;
+  allocator.arm(0, false);
+  merge();
+  const int64_t all = allocator.calls;
+  std::filesystem::remove_all(folder.path() / "merged");
+  for (const bool stays : {false, true}) {
+    for (int64_t n = 1; n <= all; n += 1 + all / 60) {
+      allocator.arm(n, stays);
+      EXPECT_THROW(merge(), MemoryError) << n;
+      EXPECT_TRUE(std::filesystem::is_empty(folder.path())) << n;
+    }
+  }
+  allocator.arm(0, false);
+  EXPECT_NO_THROW(merge());
 }
 
 }  // namespace

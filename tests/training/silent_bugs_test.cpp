@@ -89,14 +89,13 @@ TEST(Schedule, IsTheClosedFormOfTheStepWhateverTheAccumulation) {
 
 TEST(Dropout, IsInTrainingAndNotInEvaluation) {
   const auto model = fixture_model("llama");
-  const auto adapter = attach_adapter(
-      *model,
-      complete_adapter_config({{"peft_type", "LORA"},
-                               {"r", 4},
-                               {"lora_dropout", 0.5},
-                               {"init_lora_weights", false},
-                               {"target_modules", "all-linear"}}),
-      /*seed=*/3);
+  const auto adapter = attach_adapter(*model,
+                                      complete_adapter_config({{"peft_type", "LORA"},
+                                                               {"r", 4},
+                                                               {"lora_dropout", 0.5},
+                                                               {"init_lora_weights", false},
+                                                               {"target_modules", "all-linear"}}),
+                                      /*seed=*/3);
   const std::vector<Example> rows = TinyRun::counting_rows();
   const auto loss_of_step = [&](int64_t step) {
     const at::NoGradGuard no_grad;
@@ -113,7 +112,8 @@ TEST(Dropout, IsInTrainingAndNotInEvaluation) {
 TEST(Precision, WhatTrainsIsFloat32OnA16BitBase) {
   const auto model =
       load_model(HfDirectory(fixture("models/llama-bfloat16")), at::kBFloat16, at::kCPU);
-  for (const char* type : {"LORA", "IA3", "HOULSBY", "PREFIX_TUNING", "LN_TUNING", "VERA", "FULL"}) {
+  for (const char* type :
+       {"LORA", "IA3", "HOULSBY", "PREFIX_TUNING", "LN_TUNING", "VERA", "FULL"}) {
     Json config = {{"peft_type", type}};
     if (type == std::string("LORA")) {
       config["r"] = 2;
