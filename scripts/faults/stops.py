@@ -50,6 +50,10 @@ class TrainJob:
     def leftovers(self) -> str:
         return "a temporary was left behind" if has_temporaries(self.out) else ""
 
+    def is_done(self) -> bool:
+        """Whether a process that was ended at once had done all the same."""
+        return False
+
 
 class MergeJob(TrainJob):
     """The same for `peft merge`, which leaves all or nothing."""
@@ -67,6 +71,9 @@ class MergeJob(TrainJob):
         if has_temporaries(self.bench.folder):
             return "a temporary was left behind"
         return "a stopped merge left its folder" if self.out.exists() else ""
+
+    def is_done(self):
+        return self.out.exists()
 
 
 class Phase:
@@ -210,7 +217,7 @@ def stop_once(phase: Phase, job, numbers: random.Random) -> tuple[str, str, floa
         fault = f"ended after {late:.1f} s"
     elif code != 0 and not twice:  # the second Ctrl-C leaves temporaries for the next run to remove
         fault = job.leftovers()
-    return number.name + (" twice" if twice else ""), fault, late, code == 0
+    return number.name + (" twice" if twice else ""), fault, late, code == 0 or (twice and job.is_done())
 
 
 def stop_phase(name: str, folder: pathlib.Path, program: str, seed: int, stops: int, tally: Tally) -> None:
