@@ -2,6 +2,7 @@
 #include <c10/util/Exception.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <new>
 #include <string>
@@ -70,6 +71,9 @@ extern "C" __attribute__((visibility("default"))) int peft_run(const char* comma
     return refuse(code_of(error, text), text);
   } catch (const std::bad_alloc&) {
     return refuse_for_memory();
+  } catch (const std::filesystem::filesystem_error& error) {
+    return error.code() == std::errc::not_enough_memory ? refuse_for_memory()
+                                                        : refuse(ExitCode::kIo, error.what());
   } catch (const std::exception& error) {
     return error.what() == kNoPrimitive ? refuse_for_memory()
                                         : refuse(ExitCode::kBug, error.what());

@@ -25,7 +25,7 @@ TEST(LineChart, DrawsACurve) {
   const std::string chart = line_chart("loss", {{"training", {{1, 2.0}, {2, 1.0}, {3, 1.5}}}});
   EXPECT_NE(chart.find("<figcaption>loss</figcaption>"), std::string::npos);
   EXPECT_EQ(count(chart, "<path"), 1u);
-  EXPECT_NE(chart.find("d=\"M64.0 12.0L345.0 230.0L626.0 121.0\""), std::string::npos) << chart;
+  EXPECT_NE(chart.find("d=\"M76.0 12.0L351.0 230.0L626.0 121.0\""), std::string::npos) << chart;
   EXPECT_EQ(count(chart, "legend"), 0u);
 }
 
@@ -55,7 +55,7 @@ TEST(LineChart, KeepsThePeaksOfALongCurve) {
 }
 
 TEST(LineChart, DrawsAFlatLineInTheMiddle) {
-  EXPECT_NE(line_chart("a", {{"a", {{1, 5}, {2, 5}}}}).find("M64.0 121.0L626.0 121.0"),
+  EXPECT_NE(line_chart("a", {{"a", {{1, 5}, {2, 5}}}}).find("M76.0 121.0L626.0 121.0"),
             std::string::npos);
 }
 
