@@ -55,11 +55,13 @@ Json method_entry(const Method& method, const std::optional<ModelSizes>& model,
   return entry;
 }
 
-/// "PEFT, vLLM; merged: any server" and the like.
+/// "PEFT, vLLM, and by any server once merged" and the like.
 std::string serving(const Json& entry) {
   const auto programs = entry["served_by"].get<std::vector<std::string>>();
-  const std::string merged = entry["mergeable"].get<bool>() ? "merged: any server" : "never merged";
-  return programs.empty() ? merged : join(programs, ", ") + "; " + merged;
+  if (!entry["mergeable"].get<bool>()) {
+    return (programs.empty() ? "this program" : join(programs, ", ")) + "; cannot be merged";
+  }
+  return (programs.empty() ? "" : join(programs, ", ") + ", and by ") + "any server once merged";
 }
 
 void print_entry(const Json& entry, bool sized) {

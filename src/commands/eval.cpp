@@ -146,6 +146,7 @@ EvalPlan with_shots(EvalPlan plan, const std::vector<Example>& shots, int64_t po
         static_cast<int64_t>(length) <= positions,
         "--shots {}: a row with its examples has {} tokens, the model has {} positions",
         shots.size(), length, positions);
+    example.labels.front() = kIgnored;  // alone, a row's first token has no target either
     example.ids.insert(example.ids.begin(), context.ids.begin(), context.ids.end());
     example.labels.insert(example.labels.begin(), context.labels.begin(), context.labels.end());
     example.prompt_length += static_cast<int64_t>(context.ids.size());
@@ -168,6 +169,9 @@ Json judge_all(const Json& request, const EvalPlan& plan, OpenModel& open, const
     source["limit"] = shots;
     const int64_t positions = open.model->longest_sequence();
     const std::vector<Example> solved = read_data(source, open, text, positions).examples;
+    check<DataError>(static_cast<int64_t>(solved.size()) == shots,
+                     "--shots {}: {} has {} rows that can be used", shots,
+                     request.at("shots_from").get<std::string>(), solved.size());
     const EvalPlan longer = with_shots(plan, solved, positions);
     Json& column = results[fmt::format("base_{}_shots", shots)];
     column = judge(longer, open, text);

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <map>
+#include <set>
 
 #include "methods.h"
 #include "peft/config/adapter_config.h"
@@ -23,12 +24,6 @@ Tensor base_values(const HfDirectory& base, const std::string& name) {
   return values.to(at::kFloat);
 }
 
-/// What marks the method's own tensors in a file; everything is full tuning's own.
-std::string own_mark(const Json& config) {
-  const std::string type = config.at("peft_type").get<std::string>();
-  return type == "LORA" ? ".lora_" : type == "IA3" ? ".ia3_l" : type == "OFT" ? ".oft_R" : "";
-}
-
 /// A module that no low-rank update fits, with all its parameters.
 struct WholeModule {
   NamedTensors tensors;
@@ -38,7 +33,10 @@ struct WholeModule {
 class Approximation {
  public:
   Approximation(const StoredAdapter& stored, const HfDirectory& base, int64_t rank)
-      : stored_(stored), base_(base), rank_(rank), mark_(own_mark(stored.config)) {
+      : stored_(stored), base_(base), rank_(rank), type_(stored.config.at("peft_type")) {
+    for (const auto& [name, tensor] : stored.tensors) {
+      names_.insert(name);
+    }
     model_ = build_model(base, at::kFloat, at::kCPU);
     if (starts_from_host(stored.config.value("init_lora_weights", Json()))) {
       model_.model = load_model(base, at::kFloat, at::kCPU);
@@ -54,7 +52,7 @@ class Approximation {
     start_config();
     for (const auto& [parameter, name] : model_.names) {
       const std::string path = parameter.substr(0, parameter.rfind('.'));
-      if (adapter_->merge_changes(parameter) && is_own(path)) {
+      if (adapter_->merge_changes(parameter) && is_own(path, parameter)) {
         const Tensor before = base_values(base_, name);
         add(path, parameter, before, adapter_->merged(parameter, before));
       }
@@ -62,7 +60,7 @@ class Approximation {
     add_biases();
     add_whole_modules();
     sort_by_module(result_.lora.updates);
-    settle_config(result_.lora, /*keeps_targets=*/!mark_.empty());
+    settle_config(result_.lora, /*keeps_targets=*/type_ != "FULL");
     return std::move(result_);
   }
 
@@ -73,18 +71,25 @@ class Approximation {
     for (const char* key : {"base_model_name_or_path", "bias", "trainable_token_indices"}) {
       config[key] = stored_.config.value(key, config.at(key));
     }
+    const auto parameters = model_.model->named_parameters();
+    const size_t prefix = std::string(kPeftPrefix).size();
     for (const auto& [name, tensor] : stored_.tensors) {
-      if (name.find(mark_) == std::string::npos) {
+      const bool whole = name.starts_with(kPeftPrefix) && parameters.contains(name.substr(prefix));
+      const bool beside_factors = type_ == "LORA" && name.find(".lora_") == std::string::npos;
+      if (beside_factors || (whole && type_ != "FULL")) {
         result_.lora.others.emplace_back(name, tensor);
       }
     }
   }
 
-  /// Whether the module changes by the method itself; what else the file holds is carried over.
-  bool is_own(const std::string& path) const {
-    const std::string start = kPeftPrefix + path + mark_;
-    return std::any_of(stored_.tensors.begin(), stored_.tensors.end(),
-                       [&](const auto& tensor) { return tensor.first.starts_with(start); });
+  /// Whether the parameter changes by the method itself. What else a file holds, whole modules and
+  /// what LoRA has beside its factors, is carried over.
+  bool is_own(const std::string& path, const std::string& parameter) const {
+    if (type_ == "LORA") {
+      return parameter.ends_with(".weight") &&
+             names_.count(kPeftPrefix + path + ".lora_A.weight") > 0;
+    }
+    return type_ == "FULL" || names_.count(kPeftPrefix + parameter) == 0;
   }
 
   void add(const std::string& path, const std::string& parameter, const Tensor& before,
@@ -147,7 +152,8 @@ class Approximation {
   const StoredAdapter& stored_;
   const HfDirectory& base_;
   int64_t rank_;
-  std::string mark_;
+  std::string type_;
+  std::set<std::string> names_;  // of the stored tensors
   UnreadModel model_;
   std::unique_ptr<Adapter> adapter_;  // ends before the model
   std::map<std::string, const Linear*> linears_;

@@ -19,8 +19,11 @@ std::string type_of(const StoredAdapter& stored) {
   return stored.config.at("peft_type").get<std::string>();
 }
 
-bool is_dora(const Json& config) {
-  return config.value("use_dora", false);
+/// Whether the update of a module is a product of two factors, as LoRA's is.
+bool has_the_form(const StoredAdapter& stored) {
+  const std::string type = type_of(stored);
+  return type == "ADALORA" || type == "VERA" ||
+         (type == "LORA" && stored.config.at("use_dora") == false);
 }
 
 const Tensor* find_tensor(const StoredAdapter& stored, const std::string& name) {
@@ -187,8 +190,8 @@ void check_convertible(const StoredAdapter& stored) {
 
 bool needs_base(const StoredAdapter& stored) {
   const std::string type = type_of(stored);
-  return !(type == "ADALORA" || (type == "LORA" && !is_dora(stored.config) &&
-                                 !starts_from_host(stored.config.at("init_lora_weights"))));
+  return !has_the_form(stored) || type == "VERA" ||
+         (type == "LORA" && starts_from_host(stored.config.at("init_lora_weights")));
 }
 
 LoraConversion to_lora(const StoredAdapter& stored, const HfDirectory* base, int64_t rank) {
@@ -197,7 +200,7 @@ LoraConversion to_lora(const StoredAdapter& stored, const HfDirectory* base, int
   const at::NoGradGuard no_grad;
   const std::string type = type_of(stored);
   LoraConversion conversion;
-  if (is_dora(stored.config) || type == "IA3" || type == "OFT" || type == "FULL") {
+  if (!has_the_form(stored)) {
     const int64_t own = type == "LORA" ? stored.config.at("r").get<int64_t>() : kUsualRank;
     conversion = nearest_lora(stored, *base, rank > 0 ? rank : own);
   } else {

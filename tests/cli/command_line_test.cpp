@@ -171,8 +171,11 @@ TEST(CommandLine, ListsMethods) {
   EXPECT_EQ(
       text.substr(0, text.find("adalora")),
       "lora           reparameterisation: a low-rank update B A beside each chosen linear layer\n"
-      "               served by PEFT, vLLM, llama.cpp; merged: any server; learning rate "
+      "               served by PEFT, vLLM, llama.cpp, and by any server once merged; learning "
+      "rate "
       "0.0001\n");
+  EXPECT_NE(text.find("served by any server once merged"), std::string::npos);  // full
+  EXPECT_NE(text.find("served by PEFT; cannot be merged"), std::string::npos);
 }
 
 }  // namespace

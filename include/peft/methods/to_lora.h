@@ -25,8 +25,8 @@ struct LoraConversion {
 /// Throws UsageError, with the reason, for a method that changes no weight matrix.
 void check_convertible(const StoredAdapter& stored);
 
-/// Whether the conversion depends on the base's weights: DoRA, starts taken from the base, (IA)^3,
-/// OFT, full tuning, and VeRA without its projections.
+/// Whether the conversion depends on the base: on its weights (DoRA, starts taken from the base,
+/// and every method that has another form) or on its sizes alone (VeRA).
 bool needs_base(const StoredAdapter& stored);
 
 /// The adapter as a plain LoRA (alpha / r, no DoRA). LoRA with rsLoRA, AdaLoRA and VeRA have the
