@@ -52,7 +52,7 @@ def start_times(args: argparse.Namespace, rows: pathlib.Path) -> tuple[float, fl
         begin, ends, _ = run(train_command(args.peft, config, folder, args.threads), folder, args.threads)
         fresh = ends[0] - begin
         config["training"]["max_steps"] = 2
-        command = train_command(args.peft, config, folder, args.threads) + ["--allow-changed"]
+        command = train_command(args.peft, config, folder, args.threads) + ["--allow-changed=training.max_steps"]
         begin, ends, _ = run(command, folder, args.threads)
         return fresh, ends[1] - begin
 
