@@ -64,12 +64,11 @@ class Shots : public testing::Test {
 
 TEST_F(Shots, StandInFrontOfEveryRowAndAreNotScored) {
   // By hand: two shots in front, and the row's first token without a target, as when it is alone.
-  const std::string by_hand = file(
-      "by_hand.jsonl",
-      {{{"input_ids", {8, 7, 11, 12, 13, 3, 14, 15, 9}},
-        {"labels", {-100, -100, -100, -100, -100, -100, -100, 15, 9}}},
-       {{"input_ids", {8, 7, 11, 12, 13, 2, 6, 5}},
-        {"labels", {-100, -100, -100, -100, -100, -100, 6, 5}}}});
+  const std::string by_hand =
+      file("by_hand.jsonl", {{{"input_ids", {8, 7, 11, 12, 13, 3, 14, 15, 9}},
+                              {"labels", {-100, -100, -100, -100, -100, -100, -100, 15, 9}}},
+                             {{"input_ids", {8, 7, 11, 12, 13, 2, 6, 5}},
+                              {"labels", {-100, -100, -100, -100, -100, -100, 6, 5}}}});
   Json with_shots = request(data_);
   with_shots["shots"] = 2;
   with_shots["shots_from"] = shots_;

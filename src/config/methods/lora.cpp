@@ -1,5 +1,6 @@
 #include <set>
 
+#include "peft/config/target_selection.h"
 #include "tables.h"
 
 namespace peft {
@@ -147,7 +148,6 @@ int64_t lora_parameters(const Json& adapter, const PlannedLinear& target) {
   return adapter.at("r").get<int64_t>() * (target.out + target.in) + per_output * target.out;
 }
 
-/// Whole modules, all biases, and rows of the embedding.
 /// The input and the inner product; DoRA's output too, unless its reader keeps it as it is.
 TargetUse kept_by_lora(const Json& adapter, const PlannedLinear& target) {
   static const std::set<Place> kKeptByReader = {Place::kValue, Place::kMlpGate, Place::kMlpUp};
@@ -155,8 +155,30 @@ TargetUse kept_by_lora(const Json& adapter, const PlannedLinear& target) {
   return {.numbers = adapter.at("r").get<int64_t>() + (output ? target.out : 0)};
 }
 
+/// A (r, V) and B (H, r) of a token embedding that is a target.
+int64_t embedding_parameters(const Json& adapter, const ModelSizes& model) {
+  static const std::set<std::string> kEmbeddings = {"embed_tokens", "wte", "embed_in"};
+  const TargetConfig config = TargetConfig::from(adapter);
+  if (config.is_all_linear()) {
+    return 0;
+  }
+  const TargetSelection selection(config);
+  int64_t count = 0;
+  for (const auto& [name, elements] : model.elements) {
+    const std::string module = name.substr(0, name.rfind('.'));
+    if (kEmbeddings.count(module.substr(module.rfind('.') + 1)) > 0 &&
+        selection.takes(module, /*is_default=*/false)) {
+      const int64_t rank = pattern_value(adapter.at("rank_pattern"), module)
+                               .value_or(adapter.at("r").get<int64_t>());
+      count += rank * (elements / model.hidden + model.hidden);
+    }
+  }
+  return count;
+}
+
+/// Whole modules, all biases, rows of the embedding, and what stands beside the embedding.
 int64_t parameters_beside_lora(const Json& adapter, const ModelSizes& model) {
-  int64_t count = saved_module_parameters(adapter, model);
+  int64_t count = saved_module_parameters(adapter, model) + embedding_parameters(adapter, model);
   for (const auto& [name, elements] : model.elements) {
     count += adapter.at("bias") == "all" && name.ends_with(".bias") ? elements : 0;
   }
