@@ -1,5 +1,6 @@
 #include <set>
 
+#include "peft/config/model_family.h"
 #include "peft/config/target_selection.h"
 #include "tables.h"
 
@@ -155,25 +156,24 @@ TargetUse kept_by_lora(const Json& adapter, const PlannedLinear& target) {
   return {.numbers = adapter.at("r").get<int64_t>() + (output ? target.out : 0)};
 }
 
-/// A (r, V) and B (H, r) of a token embedding that is a target.
+/// A (r, V) and B (H, r) of the token embedding, where it is a target.
 int64_t embedding_parameters(const Json& adapter, const ModelSizes& model) {
-  static const std::set<std::string> kEmbeddings = {"embed_tokens", "wte", "embed_in"};
+  const auto& families = model_families();
+  const auto family = std::find_if(families.begin(), families.end(), [&](const ModelFamily& each) {
+    return model.elements.count(each.embedding) > 0;
+  });
   const TargetConfig config = TargetConfig::from(adapter);
-  if (config.is_all_linear()) {
+  if (family == families.end() || config.is_all_linear()) {
     return 0;
   }
-  const TargetSelection selection(config);
-  int64_t count = 0;
-  for (const auto& [name, elements] : model.elements) {
-    const std::string module = name.substr(0, name.rfind('.'));
-    if (kEmbeddings.count(module.substr(module.rfind('.') + 1)) > 0 &&
-        selection.takes(module, /*is_default=*/false)) {
-      const int64_t rank = pattern_value(adapter.at("rank_pattern"), module)
-                               .value_or(adapter.at("r").get<int64_t>());
-      count += rank * (elements / model.hidden + model.hidden);
-    }
+  const std::string weight = family->embedding;
+  const std::string module = weight.substr(0, weight.rfind('.'));
+  if (!TargetSelection(config).takes(module, /*is_default=*/false)) {
+    return 0;
   }
-  return count;
+  const int64_t rank =
+      pattern_value(adapter.at("rank_pattern"), module).value_or(adapter.at("r")).get<int64_t>();
+  return rank * (model.elements.at(weight) / model.hidden + model.hidden);
 }
 
 /// Whole modules, all biases, rows of the embedding, and what stands beside the embedding.
