@@ -31,6 +31,10 @@ struct RowKernels {
   void (*column_gain_backward)(const float* g, int64_t g_stride, const float* y, int64_t y_stride,
                                const float* gain, float* dx, float* sums, int64_t rows,
                                int64_t width);
+  /// now = |value * gradient|; mean = beta1 mean + (1 - beta1) now; uncertainty the same with beta2
+  /// of |now - mean|, over `width` numbers in place.
+  void (*importance)(const float* value, const float* gradient, float* mean, float* uncertainty,
+                     int64_t width, float beta1, float beta2);
   /// -log softmax(logits)[target] of one row. With `gradient` the row becomes softmax - onehot.
   /// `correct` tells whether the target is the first of the largest logits.
   float (*cross_entropy)(float* logits, int64_t width, int64_t target, bool gradient,

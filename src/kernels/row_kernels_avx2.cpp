@@ -259,6 +259,34 @@ void column_gain_backward(const float* g, int64_t g_stride, const float* y, int6
   }
 }
 
+void importance(const float* value, const float* gradient, float* mean, float* uncertainty,
+                int64_t width, float beta1, float beta2) {
+  const auto absolute = [](__m256 x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), x); };
+  const auto average = [](__m256 old, __m256 now, float beta) {
+    return _mm256_fmadd_ps(_mm256_set1_ps(beta), old,
+                           _mm256_mul_ps(_mm256_set1_ps(1.0F - beta), now));
+  };
+  for_lanes(
+      width,
+      [&](int64_t i) {
+        const __m256 now =
+            absolute(_mm256_mul_ps(_mm256_loadu_ps(value + i), _mm256_loadu_ps(gradient + i)));
+        const __m256 m = average(_mm256_loadu_ps(mean + i), now, beta1);
+        const __m256 change = absolute(_mm256_sub_ps(now, m));
+        _mm256_storeu_ps(mean + i, m);
+        _mm256_storeu_ps(uncertainty + i, average(_mm256_loadu_ps(uncertainty + i), change, beta2));
+      },
+      [&](int64_t i, __m256i on) {
+        const __m256 now = absolute(
+            _mm256_mul_ps(_mm256_maskload_ps(value + i, on), _mm256_maskload_ps(gradient + i, on)));
+        const __m256 m = average(_mm256_maskload_ps(mean + i, on), now, beta1);
+        const __m256 change = absolute(_mm256_sub_ps(now, m));
+        _mm256_maskstore_ps(mean + i, on, m);
+        _mm256_maskstore_ps(uncertainty + i, on,
+                            average(_mm256_maskload_ps(uncertainty + i, on), change, beta2));
+      });
+}
+
 float largest(const float* x, int64_t width) {
   float tail = x[0];
   __m256 m[4] = {_mm256_set1_ps(tail), _mm256_set1_ps(tail), _mm256_set1_ps(tail),
@@ -340,8 +368,9 @@ float cross_entropy(float* logits, int64_t width, int64_t target, bool gradient,
 }  // namespace
 
 const RowKernels* avx2_row_kernels() {
-  static constexpr RowKernels kKernels{rms_norm,        rms_norm_backward,    rotary,       swiglu,
-                                       swiglu_backward, column_gain_backward, cross_entropy};
+  static constexpr RowKernels kKernels{rms_norm,   rms_norm_backward, rotary,
+                                       swiglu,     swiglu_backward,   column_gain_backward,
+                                       importance, cross_entropy};
   return &kKernels;
 }
 

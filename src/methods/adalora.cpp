@@ -7,7 +7,9 @@
 
 #include "methods.h"
 #include "peft/kernels/dropout.h"
+#include "peft/kernels/importance.h"
 #include "peft/kernels/lora_linear.h"
+#include "peft/kernels/orthogonality.h"
 #include "peft/methods/rank_budget.h"
 #include "peft/methods/targets.h"
 
@@ -49,13 +51,6 @@ class AdaLoraLinear final : public LinearHook {
     }
   }
 
-  /// |A A^T - I| + |B^T B - I| (Frobenius). Equation 4, without the squares, as PEFT has it.
-  Tensor deviation() const {
-    const Tensor identity = at::eye(a_.size(0), a_.options());
-    return at::linalg_vector_norm(at::mm(a_, a_.t()) - identity) +
-           at::linalg_vector_norm(at::mm(b_.t(), b_) - identity);
-  }
-
   const Tensor& A() const { return a_; }
   const Tensor& B() const { return b_; }
   Tensor& E() { return e_; }
@@ -76,9 +71,7 @@ class Importance {
       : mean_(at::zeros_like(parameter)), uncertainty_(at::zeros_like(parameter)) {}
 
   void update(const Tensor& parameter, double beta1, double beta2) {
-    const Tensor now = (parameter * parameter.grad()).abs_();
-    mean_.mul_(beta1).add_(now, 1.0 - beta1);
-    uncertainty_.mul_(beta2).add_((now - mean_).abs_(), 1.0 - beta2);
+    update_importance(parameter, parameter.grad(), mean_, uncertainty_, beta1, beta2);
   }
   Tensor score() const { return mean_ * uncertainty_; }
 
@@ -175,13 +168,13 @@ class AdaLoraAdapter final : public Adapter {
   }
 
   Tensor penalty() const override {
-    Tensor sum;
+    std::vector<Tensor> a, b;
     for (const Target& target : targets_) {
-      const Tensor deviation = target.hook->deviation();
-      sum = sum.defined() ? sum + deviation : deviation;
+      a.push_back(target.hook->A());
+      b.push_back(target.hook->B());
     }
     const double count = 2.0 * static_cast<double>(targets_.size());
-    return sum * (json_.at("orth_reg_weight").get<double>() / count);
+    return orthogonality(a, b) * (json_.at("orth_reg_weight").get<double>() / count);
   }
 
   void before_training(int64_t total_steps) override {
