@@ -13,6 +13,13 @@ const std::vector<ModelFamily>& model_families() {
       {"qwen3", "Qwen3ForCausalLM", "model.", "model.embed_tokens.weight", false},
       {"gpt2", "GPT2LMHeadModel", "transformer.", "transformer.wte.weight", true},
       {"gpt_neox", "GPTNeoXForCausalLM", "gpt_neox.", "gpt_neox.embed_in.weight", false},
+      {"phi3", "Phi3ForCausalLM", "model.", "model.embed_tokens.weight", false},
+      {"gemma", "GemmaForCausalLM", "model.", "model.embed_tokens.weight", true},
+      {"gemma2", "Gemma2ForCausalLM", "model.", "model.embed_tokens.weight", true},
+      {"gemma3_text", "Gemma3ForCausalLM", "model.", "model.embed_tokens.weight", true},
+      {"opt", "OPTForCausalLM", "model.", "model.decoder.embed_tokens.weight", true},
+      {"mixtral", "MixtralForCausalLM", "model.", "model.embed_tokens.weight", false},
+      {"qwen3_moe", "Qwen3MoeForCausalLM", "model.", "model.embed_tokens.weight", false},
   };
   return table;
 }

@@ -16,14 +16,28 @@ struct LinearName {
 };
 
 constexpr LinearName kLinearNames[] = {
-    {"self_attn.q_proj", Place::kQuery},       {"self_attn.k_proj", Place::kKey},
-    {"self_attn.v_proj", Place::kValue},       {"self_attn.o_proj", Place::kAttentionOut},
-    {"mlp.gate_proj", Place::kMlpGate},        {"mlp.up_proj", Place::kMlpUp},
-    {"mlp.down_proj", Place::kMlpDown},        {"attn.c_attn", Place::kQueryKeyValue},
-    {"attn.c_proj", Place::kAttentionOut},     {"mlp.c_fc", Place::kMlpUp},
-    {"mlp.c_proj", Place::kMlpDown},           {"attention.query_key_value", Place::kQueryKeyValue},
-    {"attention.dense", Place::kAttentionOut}, {"mlp.dense_h_to_4h", Place::kMlpUp},
+    {"self_attn.q_proj", Place::kQuery},
+    {"self_attn.k_proj", Place::kKey},
+    {"self_attn.v_proj", Place::kValue},
+    {"self_attn.o_proj", Place::kAttentionOut},
+    {"mlp.gate_proj", Place::kMlpGate},
+    {"mlp.up_proj", Place::kMlpUp},
+    {"mlp.down_proj", Place::kMlpDown},
+    {"attn.c_attn", Place::kQueryKeyValue},
+    {"attn.c_proj", Place::kAttentionOut},
+    {"mlp.c_fc", Place::kMlpUp},
+    {"mlp.c_proj", Place::kMlpDown},
+    {"attention.query_key_value", Place::kQueryKeyValue},
+    {"attention.dense", Place::kAttentionOut},
+    {"mlp.dense_h_to_4h", Place::kMlpUp},
     {"mlp.dense_4h_to_h", Place::kMlpDown},
+    {"self_attn.qkv_proj", Place::kQueryKeyValue},
+    {"mlp.gate_up_proj", Place::kMlpGateUp},
+    {"self_attn.out_proj", Place::kAttentionOut},
+    {"fc1", Place::kMlpUp},
+    {"fc2", Place::kMlpDown},
+    {"decoder.project_in", Place::kOther},
+    {"decoder.project_out", Place::kOther},
 };
 
 /// Buffers that old files carry and nobody loads.
@@ -90,10 +104,10 @@ std::optional<PlannedLinear> linear_of(const std::string& name, const TensorInfo
     return std::nullopt;
   }
   const std::optional<int64_t> layer = layer_of(linear.path);
-  if (!layer) {
+  if (!layer && known->place != Place::kOther) {
     return std::nullopt;
   }
-  linear.layer = *layer;
+  linear.layer = layer.value_or(0);
   linear.place = known->place;
   const bool in_out = std::string(family.model_type) == "gpt2";  // its Conv1D
   linear.out = info.shape[in_out ? 1 : 0];
@@ -121,6 +135,25 @@ int64_t ModelSizes::width(Place place) const {
   return found == linears.end() ? 0 : found->out;
 }
 
+int64_t ModelSizes::query_width() const {
+  const int64_t fused = width(Place::kQueryKeyValue);
+  return fused > 0 ? fused * heads / (heads + 2 * kv_heads) : width(Place::kQuery);
+}
+
+int64_t ModelSizes::key_width() const {
+  const int64_t fused = width(Place::kQueryKeyValue);
+  return fused > 0 ? fused * kv_heads / (heads + 2 * kv_heads) : width(Place::kKey);
+}
+
+int64_t ModelSizes::mlp_width() const {
+  const int64_t own = std::max(width(Place::kMlpUp), width(Place::kMlpGateUp) / 2);
+  return std::max(own, expert_width);
+}
+
+bool ModelSizes::is_gated() const {
+  return width(Place::kMlpGate) > 0 || width(Place::kMlpGateUp) > 0 || expert_width > 0;
+}
+
 ModelSizes model_sizes(const HfDirectory& directory) {
   ModelSizes sizes;
   sizes.model_type = directory.model_type();
@@ -137,9 +170,13 @@ ModelSizes model_sizes(const HfDirectory& directory) {
     sizes.stored[info.dtype] += info.elements();
     sizes.head_norms = sizes.head_norms || name.ends_with(".self_attn.q_norm.weight");
     sizes.layer_norms = sizes.layer_norms || is_layer_norm(name);
+    if (name.ends_with(".experts.0.w1.weight") || name.ends_with(".experts.0.gate_proj.weight")) {
+      sizes.expert_width = info.shape.at(0);
+    }
     if (name == family.embedding) {
       sizes.vocabulary = info.shape.at(0);
-      sizes.hidden = info.shape.back();
+      const int64_t width = field(config, {"hidden_size"});  // OPT's embedding may be narrower
+      sizes.hidden = width > 0 ? width : info.shape.back();
     }
     if (auto linear = linear_of(name, info, family)) {
       sizes.layers = std::max(sizes.layers, linear->layer + 1);
@@ -157,6 +194,9 @@ ModelSizes model_sizes(const HfDirectory& directory) {
                      return std::pair(a.layer, a.place) < std::pair(b.layer, b.place);
                    });
   sizes.heads = std::max<int64_t>(1, field(config, {"num_attention_heads", "n_head"}));
+  const int64_t kv_heads = field(config, {"num_key_value_heads"});
+  sizes.kv_heads = kv_heads > 0 ? kv_heads : sizes.heads;
+  sizes.expert_width *= std::max<int64_t>(1, field(config, {"num_experts_per_tok"}));
   sizes.positions = field(config, {"max_position_embeddings", "n_positions", "n_ctx"});
   return sizes;
 }

@@ -60,6 +60,7 @@ class Decoding {
         results_(prompts.size()),
         caches_(std::max<size_t>(1, voices.size()),
                 KvCache(model.shape().layers, static_cast<int64_t>(prompts.size()))),
+        prompts_(prompts),
         pending_(prompts),
         active_(prompts.size()) {
     std::iota(active_.begin(), active_.end(), size_t{0});
@@ -82,6 +83,9 @@ class Decoding {
 
  private:
   void step() {
+    if (states_are_outgrown()) {
+      start_again();
+    }
     const Batch batch = make_batch(pending_, positions_).to(device_);
     if (voices_.empty()) {
       choose(next_logits(batch, caches_.front()));
@@ -95,6 +99,29 @@ class Decoding {
       sum = sum.defined() ? sum.add_(probabilities) : probabilities;
     }
     choose((sum / static_cast<double>(voices_.size())).log_());
+  }
+
+  bool states_are_outgrown() const {
+    for (size_t b = 0; b < active_.size(); ++b) {
+      const int64_t after = positions_[b] + static_cast<int64_t>(pending_[b].size());
+      if (positions_[b] > 0 && !model_.keeps_states(positions_[b], after)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /// Forgets the states of all sequences; the next step computes them anew.
+  void start_again() {
+    for (KvCache& cache : caches_) {
+      cache = KvCache(model_.shape().layers, static_cast<int64_t>(active_.size()));
+    }
+    for (size_t b = 0; b < active_.size(); ++b) {
+      pending_[b] = prompts_[active_[b]];
+      const std::vector<int32_t>& added = results_[active_[b]].ids;
+      pending_[b].insert(pending_[b].end(), added.begin(), added.end());
+      positions_[b] = 0;
+    }
   }
 
   /// Of the token behind each sequence, (B, V) float32.
@@ -166,7 +193,8 @@ class Decoding {
   const TokenSink& sink_;
   size_t first_;
   std::vector<Generated> results_;
-  std::vector<KvCache> caches_;                // one per voice, or one
+  std::vector<KvCache> caches_;  // one per voice, or one
+  const std::vector<std::vector<int32_t>>& prompts_;
   std::vector<std::vector<int32_t>> pending_;  // tokens to feed, by active prompt
   std::vector<int64_t> positions_;             // of pending_'s first token
   std::vector<size_t> active_;                 // prompt indices

@@ -64,11 +64,9 @@ bool all_see_a_key(const Segments& queries, const Segments& keys, const Attentio
 
 bool is_fast(const Tensor& q, const Tensor& k, const Segments& queries, const Segments& keys,
              const AttentionOptions& options) {
-  if (options.softcap != 0) {
-    return false;  // no fused kernel of LibTorch takes it
-  }
   if (q.is_cuda()) {
-    return cuda_table() != nullptr && all_see_a_key(queries, keys, options) &&
+    return options.softcap == 0 && cuda_table() != nullptr &&
+           all_see_a_key(queries, keys, options) &&
            cuda_table()->attention_supported(q, k, options);
   }
   return q.is_cpu() && (q.scalar_type() == at::kFloat || q.scalar_type() == at::kDouble);

@@ -8,6 +8,8 @@
 #include <optional>
 #include <vector>
 
+#include "attention_softcap.h"
+
 namespace peft {
 namespace {
 
@@ -87,7 +89,9 @@ std::vector<Piece> pieces_of(const Segments& queries, const Segments& keys,
     piece.queries = queries.length(b);
     piece.key = keys.bounds[static_cast<size_t>(b)];
     piece.keys = piece.stride = keys.length(b);
-    const bool wide = options.window == 0 || options.window >= piece.keys;
+    // Capped scores know masks only, no triangle; their blocks bound the memory they take.
+    const bool wide =
+        options.softcap == 0 && (options.window == 0 || options.window >= piece.keys);
     const bool square = piece.queries == piece.keys;
     if (piece.queries == 0 || piece.keys == 0) {
       // No output rows, or zeros.
@@ -171,6 +175,30 @@ std::optional<double> scale_of(const AttentionOptions& options) {
   return options.scale == 0 ? std::nullopt : std::optional<double>(options.scale);
 }
 
+// Context and logsumexp of a piece.
+std::tuple<Tensor, Tensor> forward_of(const Tensor& q, const Tensor& k, const Tensor& v,
+                                      const Piece& piece, const std::optional<Tensor>& mask,
+                                      const AttentionOptions& options) {
+  if (options.softcap != 0) {
+    return softcap_attention(q, k, v, mask, options);
+  }
+  return at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, /*dropout_p=*/0.0, piece.causal,
+                                                         mask, scale_of(options));
+}
+
+// (dq, dk, dv) of a piece.
+std::tuple<Tensor, Tensor, Tensor> backward_of(const Tensor& grad, const Tensor& q, const Tensor& k,
+                                               const Tensor& v, const Tensor& out,
+                                               const Tensor& logsumexp, const Piece& piece,
+                                               const std::optional<Tensor>& mask,
+                                               const AttentionOptions& options) {
+  if (options.softcap != 0) {
+    return softcap_attention_backward(grad, q, k, v, out, logsumexp, mask, options);
+  }
+  return at::_scaled_dot_product_flash_attention_for_cpu_backward(
+      grad, q, k, v, out, logsumexp, /*dropout_p=*/0.0, piece.causal, mask, scale_of(options));
+}
+
 }  // namespace
 
 Tensor visible_keys(int64_t first_position, int64_t Lq, int64_t Lk, const AttentionOptions& options,
@@ -195,9 +223,8 @@ std::tuple<Tensor, Tensor> attention_cpu(const Tensor& q, const Tensor& k, const
   const Tensor logsumexp = at::empty({q.size(0), q.size(1)}, q.options());
   Masks masks(options, q);
   for (const Piece& piece : pieces_of(queries, keys, options)) {
-    const auto [context, statistics] = at::_scaled_dot_product_flash_attention_for_cpu(
-        queries_of(q, piece), keys_of(k, piece), keys_of(v, piece), /*dropout_p=*/0.0, piece.causal,
-        masks.of(piece), scale_of(options));
+    const auto [context, statistics] = forward_of(queries_of(q, piece), keys_of(k, piece),
+                                                  keys_of(v, piece), piece, masks.of(piece), options);
     if (piece.adds) {
       add_context(queries_of(out, piece), queries_of(logsumexp, piece), context, statistics);
     } else {
@@ -218,10 +245,10 @@ std::tuple<Tensor, Tensor, Tensor> attention_cpu_backward(
   Masks masks(options, q);
   for (const Piece& piece : pieces_of(queries, keys, options)) {
     // A weight is exp(score - logsumexp) with the sum over all keys, whatever piece they are in.
-    const auto [gq, gk, gv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        queries_of(grad, piece), queries_of(q, piece), keys_of(k, piece), keys_of(v, piece),
-        queries_of(out, piece), queries_of(logsumexp, piece), /*dropout_p=*/0.0, piece.causal,
-        masks.of(piece), scale_of(options));
+    const auto [gq, gk, gv] =
+        backward_of(queries_of(grad, piece), queries_of(q, piece), keys_of(k, piece),
+                    keys_of(v, piece), queries_of(out, piece), queries_of(logsumexp, piece), piece,
+                    masks.of(piece), options);
     // Pieces of one segment share queries or keys, so theirs add up.
     queries_of(dq, piece).add_(gq);
     keys_of(dk, piece).add_(gk);

@@ -9,7 +9,7 @@
 namespace peft {
 
 /// Output (N, H, Dh) and the log of each query's softmax denominator (N, H), for float32 and
-/// float64 on the CPU, without softcap. What attention_cpu_backward needs again.
+/// float64 on the CPU. What attention_cpu_backward needs again.
 std::tuple<Tensor, Tensor> attention_cpu(const Tensor& q, const Tensor& k, const Tensor& v,
                                          const Segments& queries, const Segments& keys,
                                          const AttentionOptions& options);

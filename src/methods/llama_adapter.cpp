@@ -48,7 +48,8 @@ class PromptedAttention final : public AttentionHook {
                                .transpose(0, 1)
                                .reshape({shape.kv_heads, -1, shape.head_dim})
                                .to(at::kFloat);
-    const double scale = 1.0 / std::sqrt(static_cast<double>(shape.head_dim));
+    const double own = host.options().scale;
+    const double scale = own != 0 ? own : 1.0 / std::sqrt(static_cast<double>(shape.head_dim));
     const Tensor scores = at::bmm(grouped, k.to(at::kFloat).permute({1, 2, 0})) * scale;
     const Tensor mixed = at::bmm(at::softmax(scores, -1), v.to(at::kFloat).transpose(0, 1));
     return mixed.view({shape.kv_heads, q.size(0), group, shape.head_dim})

@@ -37,7 +37,7 @@ class PromptAdapter final : public VirtualTokenAdapter {
  public:
   PromptAdapter(CausalLM& model, const Json& json, uint64_t seed)
       : VirtualTokenAdapter(model, json) {
-    const int64_t width = model.shape().hidden;
+    const int64_t width = model.token_embedding().weight().size(1);
     const bool encoded = json.at("peft_type") == "P_TUNING";
     if (encoded && json.at("encoder_hidden_size").is_null()) {
       json_["encoder_hidden_size"] = width;
@@ -73,7 +73,7 @@ class PromptAdapter final : public VirtualTokenAdapter {
           at::tensor(text, at::kLong).repeat({(count - 1) / static_cast<int64_t>(text.size()) + 1});
       ids = ids.narrow(0, 0, count);
     }
-    return table.index_select(0, ids.to(table.device())).to(at::kFloat);
+    return model().embed(ids.to(table.device())).to(at::kFloat);
   }
 };
 

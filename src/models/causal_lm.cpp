@@ -59,7 +59,7 @@ std::vector<NamedLinear> CausalLM::projections() const {
   std::vector<NamedLinear> all;
   for (const auto& module : named_modules("", /*include_self=*/false)) {
     const auto linear = std::dynamic_pointer_cast<Linear>(module.value());
-    if (linear != nullptr && linear->role() != Role::kHead) {
+    if (linear != nullptr && linear->role() != Role::kHead && linear->role() != Role::kExpert) {
       all.push_back({module.key(), linear.get()});
     }
   }
@@ -80,14 +80,6 @@ Tensor CausalLM::logits(const Tensor& hidden) const {
   const Tensor own = head().forward(hidden);
   const double cap = shape_.logit_softcap;
   return cap == 0 ? own : at::tanh(own / cap) * cap;
-}
-
-int64_t CausalLM::longest_context(const Segments& segments, const KvCache* cache) {
-  int64_t longest = segments.longest;
-  for (int64_t b = 0; cache != nullptr && !segments.prefix && b < cache->sequences(); ++b) {
-    longest = std::max(longest, cache->length(b) + segments.length(b));
-  }
-  return longest;
 }
 
 HeadLoss CausalLM::loss(const Batch& batch, bool count_correct) const {

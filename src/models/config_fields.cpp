@@ -27,6 +27,17 @@ double ConfigFields::epsilon(const char* key, double otherwise) const {
   return value.get<double>();
 }
 
+double ConfigFields::number(const char* key, double otherwise) const {
+  if (!has(key)) {
+    return otherwise;
+  }
+  const Json& value = json_.at(key);
+  check<ModelError>(value.is_number() && value > 0.0,
+                    "{}: {}: expected a positive number, found {}", where_, key,
+                    json_excerpt(value));
+  return value.get<double>();
+}
+
 bool ConfigFields::flag(const char* key, bool otherwise) const {
   if (!has(key)) {
     return otherwise;

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "peft/util/text.h"
 
 namespace peft {
@@ -36,7 +38,10 @@ Decoder::Decoder(DecoderParts parts, const ModelBlueprint& blueprint)
       trunk_(nested(*this, parts.names.trunk)),
       embedding_(trunk_->register_module(
           parts.names.embedding,
-          std::make_shared<Embedding>(shape().vocabulary, shape().hidden, blueprint.options))),
+          std::make_shared<Embedding>(
+              shape().vocabulary,
+              parts.embedding_width > 0 ? parts.embedding_width : shape().hidden,
+              blueprint.options))),
       blocks_(std::move(parts.blocks)),
       norm_(std::move(parts.norm)) {
   const auto layers =
@@ -47,9 +52,10 @@ Decoder::Decoder(DecoderParts parts, const ModelBlueprint& blueprint)
   if (norm_ != nullptr) {
     trunk_->register_module(parts.names.norm, norm_);
   }
-  head_ = register_module("lm_head",
-                          std::make_shared<Linear>(Role::kHead, shape().hidden, shape().vocabulary,
-                                                   /*with_bias=*/false, blueprint.options));
+  head_ =
+      register_module("lm_head", std::make_shared<Linear>(Role::kHead, embedding_->weight().size(1),
+                                                          shape().vocabulary,
+                                                          /*with_bias=*/false, blueprint.options));
   if (blueprint.tied) {
     head_->tie(embedding_->weight());
   }
@@ -65,11 +71,18 @@ std::vector<NamedResidual> Decoder::residuals() const {
   return all;
 }
 
+bool Decoder::keeps_states(int64_t before, int64_t after) const {
+  const int64_t virtual_tokens = shape().max_positions - longest_sequence();
+  return std::none_of(ropes_.begin(), ropes_.end(), [&](const Rope& rope) {
+    return rope.changes(before + virtual_tokens, after + virtual_tokens);
+  });
+}
+
 Tensor Decoder::trunk(const ModelInput& input, KvCache* cache) const {
   // Shared with the blocks that the backward runs again.
   const auto shared = std::make_shared<BlockInput>();
   for (const Rope& rope : ropes_) {
-    const auto [cos, sin] = rope.tables(input.positions, longest_context(input.segments, cache));
+    const auto [cos, sin] = rope.tables(input.positions, input.segments);
     shared->angles.push_back({cos, sin});
   }
   shared->segments = input.segments;

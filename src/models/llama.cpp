@@ -18,7 +18,7 @@ struct LlamaConfig {
 };
 
 /// Sizes of config keys that are not there.
-DecoderSizes absent_sizes(const std::string& type) {
+DecoderSizes absent_llama_sizes(const std::string& type) {
   DecoderSizes sizes;
   sizes.kv_heads = type == "llama" ? 0 : type == "mistral" ? 8 : 32;
   sizes.head_dim = type == "qwen3" ? 128 : 0;
@@ -43,7 +43,7 @@ std::vector<int64_t> llama_windows(const ConfigFields& fields, const std::string
 LlamaConfig read_llama(const ModelBlueprint& blueprint, const std::string& type) {
   const ConfigFields fields(blueprint.config, blueprint.where);
   LlamaConfig config{};
-  config.sizes = read_sizes(fields, absent_sizes(type));
+  config.sizes = read_sizes(fields, absent_llama_sizes(type));
   config.eps = fields.epsilon("rms_norm_eps", 1e-6);
   const bool bias = type != "mistral" && type != "qwen2" && fields.flag("attention_bias", false);
   config.biases = {.qkv = bias || type == "qwen2", .out = bias};

@@ -13,8 +13,11 @@ struct Architecture {
 
 /// One line per model type of config/model_family.
 constexpr Architecture kArchitectures[] = {
-    {"llama", build_llama}, {"mistral", build_llama}, {"qwen2", build_llama},
-    {"qwen3", build_llama}, {"gpt2", build_gpt2},     {"gpt_neox", build_gpt_neox},
+    {"llama", build_llama},       {"mistral", build_llama}, {"qwen2", build_llama},
+    {"qwen3", build_llama},       {"gpt2", build_gpt2},     {"gpt_neox", build_gpt_neox},
+    {"phi3", build_phi3},         {"gemma", build_gemma},   {"gemma2", build_gemma},
+    {"gemma3_text", build_gemma}, {"opt", build_opt},       {"mixtral", build_moe},
+    {"qwen3_moe", build_moe},
 };
 
 }  // namespace

@@ -166,8 +166,8 @@ Rope::Rope(const Json& settings, int64_t head_dim, int64_t positions, const std:
   frequencies_ = float_tensor(frequencies);
 }
 
-Tensor Rope::frequencies(int64_t longest) const {
-  if (longest <= original_positions_) {
+Tensor Rope::frequencies(int64_t length) const {
+  if (length <= original_positions_) {
     return frequencies_;
   }
   if (type_ != "dynamic") {
@@ -175,14 +175,29 @@ Tensor Rope::frequencies(int64_t longest) const {
   }
   const double d = static_cast<double>(dimensions_);
   const double stretch =
-      factor_ * static_cast<double>(longest) / static_cast<double>(original_positions_) -
+      factor_ * static_cast<double>(length) / static_cast<double>(original_positions_) -
       (factor_ - 1.0);
   return float_tensor(plain(theta_ * std::pow(stretch, d / (d - 2.0)), dimensions_));
 }
 
-std::pair<Tensor, Tensor> Rope::tables(const Tensor& positions, int64_t longest) const {
-  const Tensor angles =
-      at::outer(positions.to(at::kFloat), frequencies(longest).to(positions.device()));
+std::pair<Tensor, Tensor> Rope::tables(const Tensor& positions, const Segments& segments) const {
+  const at::Device device = positions.device();
+  const Tensor rows = positions.to(at::kFloat);
+  Tensor angles;
+  if (depends_on_length() && positions.size(0) > 0) {
+    std::vector<Tensor> parts;
+    for (int64_t b = 0; b < segments.count(); ++b) {
+      const int64_t begin = segments.bounds[static_cast<size_t>(b)];
+      const Tensor part = rows.narrow(0, begin, segments.length(b));
+      const bool shared = segments.prefix && b == 0;
+      const Tensor& all = shared || part.size(0) == 0 ? rows : part;
+      const auto length = static_cast<int64_t>(all.max().item<double>()) + 1;
+      parts.push_back(at::outer(part, frequencies(length).to(device)));
+    }
+    angles = at::cat(parts);
+  } else {
+    angles = at::outer(rows, frequencies_.to(device));
+  }
   if (attention_factor_ == 1.0) {
     return {angles.cos(), angles.sin()};
   }

@@ -6,11 +6,15 @@
 
 namespace peft {
 
-RmsNorm::RmsNorm(int64_t width, double eps, const at::TensorOptions& options)
+RmsNorm::RmsNorm(int64_t width, double eps, const at::TensorOptions& options, bool around_one)
     : eps_(eps),
+      around_one_(around_one),
       weight_(register_parameter("weight", at::empty({width}, options), /*requires_grad=*/false)) {}
 
 Tensor RmsNorm::forward(const Tensor& x) const {
+  if (around_one_) {
+    return rms_norm(x.to(at::kFloat), weight_.to(at::kFloat) + 1, eps_).to(x.scalar_type());
+  }
   return rms_norm(x, weight_.to(x.scalar_type()), eps_);
 }
 

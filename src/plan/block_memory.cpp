@@ -16,11 +16,10 @@ class Block {
         // On a CPU attention computes narrow types in float32.
         attention_size_(run.on_gpu ? size_ : kFloat),
         hidden_(model.hidden),
-        mlp_(model.width(Place::kMlpUp)),
-        is_gated_(model.width(Place::kMlpGate) > 0) {
-    const int64_t fused = model.width(Place::kQueryKeyValue) / 3;
-    query_ = fused > 0 ? fused : model.width(Place::kQuery);
-    key_ = fused > 0 ? fused : model.width(Place::kKey);
+        mlp_(model.mlp_width()),
+        is_gated_(model.is_gated()),
+        query_(model.query_width()),
+        key_(model.key_width()) {
   }
 
   BlockMemory follow(bool flows) {
@@ -49,8 +48,10 @@ class Block {
 
   void mlp() {
     flows_ = norm(flows_);
-    input_of({Place::kMlpGate, Place::kMlpUp}, hidden_, /*again=*/flows_ && !model_.layer_norms);
-    flows_ = flows_ || targets(Place::kMlpGate) || targets(Place::kMlpUp);
+    input_of({Place::kMlpGate, Place::kMlpUp, Place::kMlpGateUp}, hidden_,
+             /*again=*/flows_ && !model_.layer_norms);
+    flows_ =
+        flows_ || targets(Place::kMlpGate) || targets(Place::kMlpUp) || targets(Place::kMlpGateUp);
     kept_ += flows_ ? size_ * (is_gated_ ? 2 : 1) * mlp_ : 0;
     input_of({Place::kMlpDown}, mlp_, /*again=*/flows_ && is_gated_);
     flows_ = flows_ || targets(Place::kMlpDown) || use_.mlp > 0;
@@ -105,7 +106,7 @@ class Block {
   int64_t size_, attention_size_;
   int64_t hidden_, mlp_;
   bool is_gated_;
-  int64_t query_ = 0, key_ = 0;
+  int64_t query_, key_;
   int64_t kept_ = 0;
   bool flows_ = false;
 };

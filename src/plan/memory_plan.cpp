@@ -52,7 +52,7 @@ int64_t loss_bytes(const ModelSizes& model, const RunShape& run) {
 int64_t evaluation_bytes(const ModelSizes& model, const RunShape& run) {
   RunShape batch = run;
   batch.tokens = batch.scored = run.evaluation_tokens;
-  const int64_t mlp = std::max(model.width(Place::kMlpUp), model.width(Place::kQueryKeyValue));
+  const int64_t mlp = std::max(model.mlp_width(), model.width(Place::kQueryKeyValue));
   return loss_bytes(model, batch) +
          run.evaluation_tokens * element_size(run.dtype) * (2 * model.hidden + 3 * mlp);
 }

@@ -91,6 +91,8 @@ TEST(Attention, ScalesAndCapsScores) {
   expect_same({11, 4}, {.scale = 0.3});
   expect_same({11, 4}, {.softcap = 1.5});
   expect_same_apart({11}, {15}, {.window = 6, .softcap = 1.5});
+  expect_same({150, 3, 150}, {.scale = 0.3, .softcap = 1.5});
+  expect_same_apart({1, 5, 3}, {9, 2, 0}, {.softcap = 1.5});
 }
 
 TEST(Attention, TakesViewsOfAFusedProjection) {

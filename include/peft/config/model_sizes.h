@@ -18,7 +18,9 @@ enum class Place {
   kAttentionOut,
   kMlpGate,
   kMlpUp,
+  kMlpGateUp,
   kMlpDown,
+  kOther,  ///< between the embeddings' width and the blocks'
   kHead
 };
 
@@ -39,6 +41,8 @@ struct ModelSizes {
   int64_t vocabulary = 0;
   int64_t layers = 0;
   int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t expert_width = 0;                 ///< of all experts that one token meets together
   int64_t positions = 0;                    ///< 0: config.json does not say
   bool layer_norms = false;                 ///< LayerNorm instead of RMSNorm
   bool head_norms = false;                  ///< norms on the heads of query and key
@@ -49,6 +53,12 @@ struct ModelSizes {
 
   /// Width of a block's projection, the same in every layer; 0 without one.
   int64_t width(Place place) const;
+  /// Widths of one layer's queries and of its keys, fused or not.
+  int64_t query_width() const;
+  int64_t key_width() const;
+  /// Width of the MLP's activations, and whether a gate doubles them.
+  int64_t mlp_width() const;
+  bool is_gated() const;
 };
 
 /// Reads the headers. Throws ModelError for a folder whose layers it cannot make out.

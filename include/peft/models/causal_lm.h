@@ -68,7 +68,11 @@ class CausalLM : public torch::nn::Module {
   /// `count_correct` also how many the model would have predicted. Never holds all logits.
   HeadLoss loss(const Batch& batch, bool count_correct = false) const;
 
-  /// Every projection of the blocks, in the checkpoint's order; the head is not among them.
+  /// Token embeddings as a batch's rows begin, without positions: (N) -> (N, D).
+  virtual Tensor embed(const Tensor& ids) const { return token_embedding().forward(ids); }
+
+  /// Every projection that a method may ride on, in the checkpoint's order; the head and the parts
+  /// of experts are not among them.
   std::vector<NamedLinear> projections() const;
   /// The attention of every block, in order.
   std::vector<Attention*> attentions() const;
@@ -79,6 +83,9 @@ class CausalLM : public torch::nn::Module {
   /// Whether the head's matrix is the token embedding's.
   bool is_tied() const { return head().weight().is_same(token_embedding().weight()); }
 
+  /// Whether the cached states of a sequence of `before` tokens hold when it grows to `after`.
+  virtual bool keeps_states(int64_t /*before*/, int64_t /*after*/) const { return true; }
+
   /// Whether blocks keep only their inputs for the backward and are computed again there.
   void checkpoint_activations(bool on) { checkpoints_ = on; }
 
@@ -87,8 +94,6 @@ class CausalLM : public torch::nn::Module {
  protected:
   explicit CausalLM(ModelShape shape) : shape_(std::move(shape)) {}
 
-  /// Token embeddings as the first block gets them, without positions: (N) -> (N, D).
-  virtual Tensor embed(const Tensor& ids) const { return token_embedding().forward(ids); }
   /// All blocks and the last norm.
   virtual Tensor trunk(const ModelInput& input, KvCache* cache) const = 0;
 
@@ -96,8 +101,6 @@ class CausalLM : public torch::nn::Module {
   Tensor run_block(const std::function<Tensor(const Tensor&)>& block, const Tensor& x) const {
     return checkpoints_ ? checkpointed(block, x) : block(x);
   }
-  /// Tokens of the longest sequence, with the virtual and the cached ones.
-  static int64_t longest_context(const Segments& segments, const KvCache* cache);
 
  private:
   ModelShape shape_;

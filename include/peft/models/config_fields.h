@@ -23,6 +23,8 @@ class ConfigFields {
   /// A size of at least one, under the first of `keys` that is present.
   int64_t size(std::vector<const char*> keys, int64_t otherwise) const;
   double epsilon(const char* key, double otherwise) const;
+  /// A positive number; null and absent are `otherwise`.
+  double number(const char* key, double otherwise) const;
   bool flag(const char* key, bool otherwise) const;
   std::string text(const char* key, const std::string& otherwise) const;
 

@@ -28,8 +28,9 @@ struct DecoderParts {
   ModelShape shape;
   DecoderNames names;
   std::vector<std::shared_ptr<Block>> blocks;
-  std::shared_ptr<Norm> norm;  ///< behind the last block; null: none
-  std::vector<Rope> ropes;     ///< whose angles the blocks get, in this order
+  std::shared_ptr<Norm> norm;   ///< behind the last block; null: none
+  std::vector<Rope> ropes;      ///< whose angles the blocks get, in this order
+  int64_t embedding_width = 0;  ///< of embeddings and head; 0: D
 };
 
 /// Token embedding, blocks, last norm and head: an architecture gives its blocks. One that enters
@@ -41,6 +42,7 @@ class Decoder : public CausalLM {
   std::vector<NamedResidual> residuals() const override;
   Linear& head() const override { return *head_; }
   Embedding& token_embedding() const override { return *embedding_; }
+  bool keeps_states(int64_t before, int64_t after) const override;
 
  protected:
   Tensor trunk(const ModelInput& input, KvCache* cache) const override;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "peft/kernels/segments.h"
 #include "peft/kernels/tensor.h"
 #include "peft/util/json.h"
 
@@ -22,13 +23,20 @@ class Rope {
   /// max_position_embeddings. Throws ModelError for a type we do not know.
   Rope(const Json& settings, int64_t head_dim, int64_t positions, const std::string& where);
 
-  /// cos and sin of every row, (N, R/2) float32 each, times the attention factor. `longest` is the
-  /// longest segment's length so far, which dynamic scaling and longrope
-  /// depend on. positions: (N) int64.
-  std::pair<Tensor, Tensor> tables(const Tensor& positions, int64_t longest) const;
+  /// cos and sin of every row, (N, R/2) float32 each, times the attention factor. Dynamic scaling
+  /// and longrope depend on a sequence's last position; a shared prefix goes with the longest.
+  /// positions: (N) int64.
+  std::pair<Tensor, Tensor> tables(const Tensor& positions, const Segments& segments) const;
+
+  /// Whether the angles of a sequence's tokens change when it grows from `before` to `after`.
+  bool changes(int64_t before, int64_t after) const {
+    return depends_on_length() && after > original_positions_ &&
+           (before <= original_positions_ || type_ == "dynamic");
+  }
 
  private:
-  Tensor frequencies(int64_t longest) const;
+  bool depends_on_length() const { return type_ == "dynamic" || type_ == "longrope"; }
+  Tensor frequencies(int64_t length) const;
 
   std::string type_ = "default";
   double theta_ = 1e4;

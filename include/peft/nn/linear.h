@@ -9,7 +9,7 @@
 
 namespace peft {
 
-/// What a projection does. A fused projection has the role of its first part and says so.
+/// What a projection does.
 enum class Role {
   kQuery,
   kKey,
@@ -18,7 +18,10 @@ enum class Role {
   kAttentionOut,
   kMlpGate,
   kMlpUp,
+  kMlpGateUp,
   kMlpDown,
+  kOther,   ///< between the embeddings' width and the blocks'
+  kExpert,  ///< a router or a part of an expert: never a target
   kHead
 };
 

@@ -16,14 +16,16 @@ class Norm : public torch::nn::Module {
 };
 
 /// x / sqrt(mean(x^2) + eps) * weight over the last dimension. The weight may have another dtype
-/// than x (float32 while it trains).
+/// than x (float32 while it trains). `around_one`: the file holds weight - 1, and the product is
+/// taken before the cast to x's dtype (Gemma).
 class RmsNorm final : public Norm {
  public:
-  RmsNorm(int64_t width, double eps, const at::TensorOptions& options);
+  RmsNorm(int64_t width, double eps, const at::TensorOptions& options, bool around_one = false);
   Tensor forward(const Tensor& x) const override;
 
  private:
   double eps_;
+  bool around_one_;
   Tensor weight_;  // (width)
 };
 

@@ -127,21 +127,15 @@ int64_t prompt_parameters(const Json& adapter, const ModelSizes& model) {
   return number(adapter, "num_virtual_tokens", 0) * model.hidden;
 }
 
-/// Width of one layer's keys: of the key projection, or a third of a fused one.
-int64_t key_width(const ModelSizes& model) {
-  const int64_t own = model.width(Place::kKey);
-  return own > 0 ? own : model.width(Place::kQueryKeyValue) / 3;
-}
-
 int64_t prefix_stored(const Json& adapter, const ModelSizes& model) {
-  return number(adapter, "num_virtual_tokens", 0) * 2 * model.layers * key_width(model);
+  return number(adapter, "num_virtual_tokens", 0) * 2 * model.layers * model.key_width();
 }
 
 int64_t prefix_parameters(const Json& adapter, const ModelSizes& model) {
   if (adapter.at("prefix_projection") != true) {
     return prefix_stored(adapter, model);
   }
-  const int64_t width = key_width(model);
+  const int64_t width = model.key_width();
   const int64_t inner = number(adapter, "encoder_hidden_size", width);
   const int64_t out = 2 * model.layers * width;
   return number(adapter, "num_virtual_tokens", 0) * width + width * inner + inner + inner * out +
