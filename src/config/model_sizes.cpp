@@ -169,6 +169,7 @@ ModelSizes model_sizes(const HfDirectory& directory) {
     sizes.elements[name] = info.elements();
     sizes.stored[info.dtype] += info.elements();
     sizes.head_norms = sizes.head_norms || name.ends_with(".self_attn.q_norm.weight");
+    sizes.branch_norms = sizes.branch_norms || name.ends_with(".pre_feedforward_layernorm.weight");
     sizes.layer_norms = sizes.layer_norms || is_layer_norm(name);
     if (name.ends_with(".experts.0.w1.weight") || name.ends_with(".experts.0.gate_proj.weight")) {
       sizes.expert_width = info.shape.at(0);
@@ -176,7 +177,8 @@ ModelSizes model_sizes(const HfDirectory& directory) {
     if (name == family.embedding) {
       sizes.vocabulary = info.shape.at(0);
       const int64_t width = field(config, {"hidden_size"});  // OPT's embedding may be narrower
-      sizes.hidden = width > 0 ? width : info.shape.back();
+      sizes.embedding_width = info.shape.back();
+      sizes.hidden = width > 0 ? width : sizes.embedding_width;
     }
     if (auto linear = linear_of(name, info, family)) {
       sizes.layers = std::max(sizes.layers, linear->layer + 1);

@@ -90,8 +90,7 @@ std::vector<Piece> pieces_of(const Segments& queries, const Segments& keys,
     piece.key = keys.bounds[static_cast<size_t>(b)];
     piece.keys = piece.stride = keys.length(b);
     // Capped scores know masks only, no triangle; their blocks bound the memory they take.
-    const bool wide =
-        options.softcap == 0 && (options.window == 0 || options.window >= piece.keys);
+    const bool wide = options.softcap == 0 && (options.window == 0 || options.window >= piece.keys);
     const bool square = piece.queries == piece.keys;
     if (piece.queries == 0 || piece.keys == 0) {
       // No output rows, or zeros.
@@ -223,8 +222,9 @@ std::tuple<Tensor, Tensor> attention_cpu(const Tensor& q, const Tensor& k, const
   const Tensor logsumexp = at::empty({q.size(0), q.size(1)}, q.options());
   Masks masks(options, q);
   for (const Piece& piece : pieces_of(queries, keys, options)) {
-    const auto [context, statistics] = forward_of(queries_of(q, piece), keys_of(k, piece),
-                                                  keys_of(v, piece), piece, masks.of(piece), options);
+    const auto [context, statistics] =
+        forward_of(queries_of(q, piece), keys_of(k, piece), keys_of(v, piece), piece,
+                   masks.of(piece), options);
     if (piece.adds) {
       add_context(queries_of(out, piece), queries_of(logsumexp, piece), context, statistics);
     } else {
@@ -245,10 +245,9 @@ std::tuple<Tensor, Tensor, Tensor> attention_cpu_backward(
   Masks masks(options, q);
   for (const Piece& piece : pieces_of(queries, keys, options)) {
     // A weight is exp(score - logsumexp) with the sum over all keys, whatever piece they are in.
-    const auto [gq, gk, gv] =
-        backward_of(queries_of(grad, piece), queries_of(q, piece), keys_of(k, piece),
-                    keys_of(v, piece), queries_of(out, piece), queries_of(logsumexp, piece), piece,
-                    masks.of(piece), options);
+    const auto [gq, gk, gv] = backward_of(
+        queries_of(grad, piece), queries_of(q, piece), keys_of(k, piece), keys_of(v, piece),
+        queries_of(out, piece), queries_of(logsumexp, piece), piece, masks.of(piece), options);
     // Pieces of one segment share queries or keys, so theirs add up.
     queries_of(dq, piece).add_(gq);
     keys_of(dk, piece).add_(gk);

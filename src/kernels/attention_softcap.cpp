@@ -55,9 +55,8 @@ std::tuple<Tensor, Tensor, Tensor> softcap_attention_backward(
   const Tensor rows = grouped(q, kv_heads);
   const Tensor g = grouped(grad, kv_heads);
   const Tensor t = squashed(rows, k, scale, options.softcap);
-  const Tensor weights = masked(t, q, mask, options.softcap)
-                             .sub_(grouped(logsumexp.unsqueeze(-1), kv_heads))
-                             .exp_();
+  const Tensor weights =
+      masked(t, q, mask, options.softcap).sub_(grouped(logsumexp.unsqueeze(-1), kv_heads)).exp_();
   const Tensor dv = at::matmul(weights.transpose(-1, -2), g);
   // Softmax: dS = P (dP - rowsum(dO O)); the cap: d(c tanh(s / c)) = 1 - tanh^2.
   const Tensor mean = (g * grouped(out, kv_heads)).sum(-1, /*keepdim=*/true);

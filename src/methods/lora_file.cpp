@@ -13,11 +13,11 @@ namespace {
 
 /// Names of modules in the order in which Hugging Face's decoders have them, from the outside in.
 constexpr const char* kModuleOrder[] = {
-    "embed_tokens", "wte",          "wpe",          "embed_in", "layers",          "h",
-    "self_attn",    "attn",         "attention",    "mlp",      "q_proj",          "k_proj",
-    "v_proj",       "o_proj",       "c_attn",       "qkv_proj", "query_key_value", "dense",
-    "gate_proj",    "up_proj",      "gate_up_proj", "c_fc",     "dense_h_to_4h",   "down_proj",
-    "c_proj",       "dense_4h_to_h"};
+    "embed_tokens", "wte",       "wpe",       "embed_in",     "layers",       "h",
+    "self_attn",    "attn",      "attention", "mlp",          "q_proj",       "k_proj",
+    "v_proj",       "o_proj",    "out_proj",  "c_attn",       "qkv_proj",     "query_key_value",
+    "dense",        "gate_proj", "up_proj",   "gate_up_proj", "c_fc",         "dense_h_to_4h",
+    "fc1",          "down_proj", "c_proj",    "fc2",          "dense_4h_to_h"};
 
 bool is_number(const std::string& part) {
   return !part.empty() && part.size() < 10 &&

@@ -84,8 +84,7 @@ GemmaConfig read_gemma(const ModelBlueprint& blueprint) {
   config.activation = activation(f, blueprint.where);
   config.windows = gemma_windows(fields, config);
   check<ModelError>(!fields.flag("use_bidirectional_attention", false),
-                    "{}: use_bidirectional_attention: expected false, found true",
-                    blueprint.where);
+                    "{}: use_bidirectional_attention: expected false, found true", blueprint.where);
   return config;
 }
 
@@ -167,8 +166,8 @@ class SandwichBlock final : public Block {
 
 std::shared_ptr<Block> gemma_block(const GemmaConfig& c, int64_t layer,
                                    const at::TensorOptions& options) {
-  const auto mlp = std::make_shared<GatedMlp>(MlpShape{c.sizes.hidden, c.sizes.mlp}, c.activation,
-                                              options);
+  const auto mlp =
+      std::make_shared<GatedMlp>(MlpShape{c.sizes.hidden, c.sizes.mlp}, c.activation, options);
   if (c.generation != Generation::kOne) {
     return std::make_shared<SandwichBlock>(c, layer, mlp, options);
   }

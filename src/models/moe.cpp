@@ -42,8 +42,8 @@ MoeConfig read_moe(const ModelBlueprint& blueprint) {
   const ConfigFields fields(blueprint.config, blueprint.where);
   MoeConfig config{};
   config.is_qwen = std::string(blueprint.family.model_type) == "qwen3_moe";
-  config.sizes = read_sizes(fields, {.kv_heads = config.is_qwen ? 4 : 8,
-                                     .positions = config.is_qwen ? 32768 : 131072});
+  config.sizes = read_sizes(
+      fields, {.kv_heads = config.is_qwen ? 4 : 8, .positions = config.is_qwen ? 32768 : 131072});
   config.eps = fields.epsilon("rms_norm_eps", config.is_qwen ? 1e-6 : 1e-5);
   config.attention_bias = config.is_qwen && fields.flag("attention_bias", false);
   config.normalised = !config.is_qwen || fields.flag("norm_topk_prob", false);
@@ -55,11 +55,11 @@ MoeConfig read_moe(const ModelBlueprint& blueprint) {
   config.expert_width =
       config.is_qwen ? fields.size({"moe_intermediate_size"}, 768) : config.sizes.mlp;
   config.activation = activation(fields.text("hidden_act", "silu"), blueprint.where);
-  const bool slides = fields.has("sliding_window") &&
-                      (!config.is_qwen || fields.flag("use_sliding_window", false));
-  config.windows = layer_windows(fields, config.sizes.layers,
-                                 slides ? fields.size({"sliding_window"}, 0) : 0,
-                                 [&](int64_t) { return slides; });
+  const bool slides =
+      fields.has("sliding_window") && (!config.is_qwen || fields.flag("use_sliding_window", false));
+  config.windows =
+      layer_windows(fields, config.sizes.layers, slides ? fields.size({"sliding_window"}, 0) : 0,
+                    [&](int64_t) { return slides; });
   config.dense = config.is_qwen ? dense_layers(fields, config.sizes.layers)
                                 : std::vector<bool>(static_cast<size_t>(config.sizes.layers));
   return config;
@@ -103,8 +103,8 @@ class ExpertMlp final : public Mlp {
                                         : ExpertNames{"w1", "w3", "w2"};
     const auto list = register_module("experts", std::make_shared<torch::nn::Module>());
     for (int64_t i = 0; i < c.experts; ++i) {
-      experts_.push_back(list->register_module(std::to_string(i),
-                                               std::make_shared<Expert>(c, names, options)));
+      experts_.push_back(
+          list->register_module(std::to_string(i), std::make_shared<Expert>(c, names, options)));
     }
   }
 
@@ -152,11 +152,10 @@ std::shared_ptr<Block> moe_block(const MoeConfig& c, int64_t layer,
   }
   return std::make_shared<PreNormBlock>(PreNormParts{
       {"input_layernorm", norm(s.hidden)},
-      {"self_attn",
-       std::make_shared<RotaryAttention>(
-           s.hidden, AttentionShape{layer, s.heads, s.kv_heads, s.head_dim},
-           AttentionOptions{.window = c.windows[index]},
-           AttentionBiases{c.attention_bias, c.attention_bias}, head_norms, options)},
+      {"self_attn", std::make_shared<RotaryAttention>(
+                        s.hidden, AttentionShape{layer, s.heads, s.kv_heads, s.head_dim},
+                        AttentionOptions{.window = c.windows[index]},
+                        AttentionBiases{c.attention_bias, c.attention_bias}, head_norms, options)},
       {"post_attention_layernorm", norm(s.hidden)},
       {c.is_qwen ? "mlp" : "block_sparse_moe", mlp}});
 }

@@ -44,8 +44,8 @@ class OptAttention final : public Attention {
   OptAttention(const OptConfig& c, int64_t layer, const at::TensorOptions& options)
       : Attention({layer, c.sizes.heads, c.sizes.heads, c.sizes.head_dim}, {}) {
     const auto add = [&](const char* name, Role role) {
-      return register_module(name, std::make_shared<Linear>(role, c.sizes.hidden, c.sizes.hidden,
-                                                            c.bias, options));
+      return register_module(
+          name, std::make_shared<Linear>(role, c.sizes.hidden, c.sizes.hidden, c.bias, options));
     };
     k_ = add("k_proj", Role::kKey);
     v_ = add("v_proj", Role::kValue);

@@ -27,9 +27,9 @@ Phi3Config read_phi3(const ModelBlueprint& blueprint) {
   config.eps = fields.epsilon("rms_norm_eps", 1e-5);
   config.activation = activation(fields.text("hidden_act", "silu"), blueprint.where);
   const bool slides = fields.has("sliding_window");
-  config.windows = layer_windows(fields, config.sizes.layers,
-                                 slides ? fields.size({"sliding_window"}, 0) : 0,
-                                 [&](int64_t) { return slides; });
+  config.windows =
+      layer_windows(fields, config.sizes.layers, slides ? fields.size({"sliding_window"}, 0) : 0,
+                    [&](int64_t) { return slides; });
   return config;
 }
 
@@ -52,9 +52,9 @@ class Phi3Attention final : public Attention {
                   {.window = c.windows[static_cast<size_t>(layer)]}) {
     const int64_t query = c.sizes.heads * c.sizes.head_dim;
     const int64_t all = query + 2 * c.sizes.kv_heads * c.sizes.head_dim;
-    qkv_ = register_module(
-        "qkv_proj", std::make_shared<Linear>(Role::kQueryKeyValue, c.sizes.hidden, all,
-                                             /*with_bias=*/false, options));
+    qkv_ = register_module("qkv_proj",
+                           std::make_shared<Linear>(Role::kQueryKeyValue, c.sizes.hidden, all,
+                                                    /*with_bias=*/false, options));
     out_ = register_module("o_proj",
                            std::make_shared<Linear>(Role::kAttentionOut, query, c.sizes.hidden,
                                                     /*with_bias=*/false, options));
@@ -92,9 +92,9 @@ class Phi3Mlp final : public Mlp {
   Phi3Mlp(const Phi3Config& c, const at::TensorOptions& options)
       : f_(c.activation),
         gate_up_(register_module(
-            "gate_up_proj", std::make_shared<Linear>(Role::kMlpGateUp, c.sizes.hidden,
-                                                     2 * c.sizes.mlp, /*with_bias=*/false,
-                                                     options))),
+            "gate_up_proj",
+            std::make_shared<Linear>(Role::kMlpGateUp, c.sizes.hidden, 2 * c.sizes.mlp,
+                                     /*with_bias=*/false, options))),
         down_(register_module("down_proj",
                               std::make_shared<Linear>(Role::kMlpDown, c.sizes.mlp, c.sizes.hidden,
                                                        /*with_bias=*/false, options))) {}

@@ -19,8 +19,7 @@ class Block {
         mlp_(model.mlp_width()),
         is_gated_(model.is_gated()),
         query_(model.query_width()),
-        key_(model.key_width()) {
-  }
+        key_(model.key_width()) {}
 
   BlockMemory follow(bool flows) {
     attention(flows || use_.below);
@@ -44,6 +43,7 @@ class Block {
     input_of({Place::kAttentionOut}, query_, /*again=*/flows_);
     flows_ = flows_ || targets(Place::kAttentionOut) || use_.attention > 0;
     kept_ += kFloat * use_.attention;
+    branch_norm();
   }
 
   void mlp() {
@@ -56,6 +56,13 @@ class Block {
     input_of({Place::kMlpDown}, mlp_, /*again=*/flows_ && is_gated_);
     flows_ = flows_ || targets(Place::kMlpDown) || use_.mlp > 0;
     kept_ += kFloat * use_.mlp;
+    branch_norm();
+  }
+
+  void branch_norm() {
+    if (model_.branch_norms) {
+      flows_ = norm(flows_);
+    }
   }
 
   bool targets(Place place) const { return use_.targets.count(place) > 0; }

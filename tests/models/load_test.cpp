@@ -21,9 +21,24 @@ class EditedModel {
     config[key] = value;
     std::ofstream(folder_.path() / "config.json") << config.dump();
   }
+  /// Writes float32 weights in place of the fixture's.
+  void write(const std::map<std::string, Tensor>& weights) {
+    std::vector<TensorToWrite> tensors;
+    for (const auto& [name, tensor] : weights) {
+      tensors.push_back(
+          {name,
+           Dtype::kF32,
+           tensor.sizes().vec(),
+           {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()}});
+    }
+    write_safetensors(folder_.path() / "model.safetensors", tensors);
+  }
+  std::unique_ptr<CausalLM> load() const {
+    return load_model(HfDirectory(folder_.path()), at::kFloat, at::kCPU);
+  }
   std::string problem() const {
     try {
-      load_model(HfDirectory(folder_.path()), at::kFloat, at::kCPU);
+      load();
     } catch (const ModelError& error) {
       std::string text = error.what();
       for (size_t at = text.find(folder_.path().string()); at != std::string::npos;
@@ -74,6 +89,32 @@ TEST(LoadModel, ReadsBfloat16IntoFloat32) {
   const auto model = fixture_model("llama-bfloat16");
   const auto expected = read_tensors(fixture("models/llama-bfloat16/reference.safetensors"));
   expect_same_logits(logits_of(*model, ids_of(expected.at("ids.0"))), expected.at("logits.0"));
+}
+
+/// Qwen2's fixture is tied and holds the embedding alone.
+TEST(LoadModel, FindsATiedHeadUnderEitherName) {
+  const std::filesystem::path folder = fixture("models/qwen2");
+  const auto expected = read_tensors(folder / "reference.safetensors");
+  auto weights = read_tensors(folder / "model.safetensors");
+  const auto expect_reference = [&] {
+    EditedModel edited("qwen2");
+    edited.write(weights);
+    const auto model = edited.load();
+    EXPECT_TRUE(model->is_tied());
+    expect_same_logits(logits_of(*model, ids_of(expected.at("ids.0"))), expected.at("logits.0"));
+  };
+  weights["lm_head.weight"] = weights.at("model.embed_tokens.weight").clone();
+  expect_reference();
+  weights.erase("model.embed_tokens.weight");
+  expect_reference();
+}
+
+TEST(LoadModel, DoesNotTieMatricesThatDiffer) {
+  auto weights = read_tensors(fixture("models/qwen2/model.safetensors"));
+  weights["lm_head.weight"] = weights.at("model.embed_tokens.weight") + 1;
+  EditedModel edited("qwen2");
+  edited.write(weights);
+  EXPECT_FALSE(edited.load()->is_tied());
 }
 
 TEST(ComputeDtype, IsFloat32OnAProcessorWithoutBfloat16) {

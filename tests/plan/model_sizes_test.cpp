@@ -40,6 +40,32 @@ TEST(ModelSizes, KnowsNormsOnHeads) {
   EXPECT_FALSE(model_sizes(tiny_model("qwen2")).head_norms);
 }
 
+TEST(ModelSizes, TakesFusedProjectionsApart) {
+  const ModelSizes sizes = model_sizes(tiny_model("phi3"));
+  EXPECT_EQ(sizes.width(Place::kQueryKeyValue), 32);
+  EXPECT_EQ(sizes.query_width(), 16);
+  EXPECT_EQ(sizes.key_width(), 8);
+  EXPECT_EQ(sizes.mlp_width(), sizes.width(Place::kMlpGateUp) / 2);
+  EXPECT_TRUE(sizes.is_gated());
+}
+
+TEST(ModelSizes, KnowsNormsBehindBranches) {
+  EXPECT_TRUE(model_sizes(tiny_model("gemma2")).branch_norms);
+  EXPECT_FALSE(model_sizes(tiny_model("gemma")).branch_norms);
+}
+
+TEST(ModelSizes, KnowsEmbeddingsThatAreNarrowerThanTheBlocks) {
+  const ModelSizes sizes = model_sizes(tiny_model("opt-post-norm"));
+  EXPECT_EQ(sizes.embedding_width, 12);
+  EXPECT_EQ(sizes.hidden, 16);
+}
+
+TEST(ModelSizes, CountsTheExpertsThatATokenMeets) {
+  const ModelSizes sizes = model_sizes(tiny_model("qwen3-moe"));
+  EXPECT_EQ(sizes.expert_width, 2 * 8);
+  EXPECT_TRUE(sizes.is_gated());
+}
+
 TEST(ModelSizes, CountsATiedHeadOnce) {
   const ModelSizes sizes = model_sizes(tiny_model("qwen2"));
   EXPECT_EQ(sizes.stored.at(Dtype::kF32), sizes.parameters);

@@ -38,6 +38,7 @@ struct PlannedLinear {
 struct ModelSizes {
   std::string model_type;
   int64_t hidden = 0;
+  int64_t embedding_width = 0;  ///< of embeddings and head
   int64_t vocabulary = 0;
   int64_t layers = 0;
   int64_t heads = 0;
@@ -46,6 +47,7 @@ struct ModelSizes {
   int64_t positions = 0;                    ///< 0: config.json does not say
   bool layer_norms = false;                 ///< LayerNorm instead of RMSNorm
   bool head_norms = false;                  ///< norms on the heads of query and key
+  bool branch_norms = false;                ///< norms behind the branches too
   std::vector<PlannedLinear> linears;       ///< of the blocks, in the files' order by layer
   int64_t parameters = 0;                   ///< a tied head is counted once
   std::map<std::string, int64_t> elements;  ///< of every tensor, by its full name

@@ -124,7 +124,7 @@ int64_t number(const Json& adapter, const char* key, int64_t usual) {
 }
 
 int64_t prompt_parameters(const Json& adapter, const ModelSizes& model) {
-  return number(adapter, "num_virtual_tokens", 0) * model.hidden;
+  return number(adapter, "num_virtual_tokens", 0) * model.embedding_width;
 }
 
 int64_t prefix_stored(const Json& adapter, const ModelSizes& model) {
@@ -154,7 +154,7 @@ int64_t lstm_parameters(int64_t layers, int64_t hidden, int64_t inner) {
 }
 
 int64_t p_tuning_parameters(const Json& adapter, const ModelSizes& model) {
-  const int64_t hidden = model.hidden;
+  const int64_t hidden = model.embedding_width;
   const int64_t inner = number(adapter, "encoder_hidden_size", hidden);
   const int64_t mlp = hidden * inner + inner + inner * inner + inner + inner * hidden + hidden;
   const bool lstm = adapter.at("encoder_reparameterization_type") == "LSTM";
@@ -182,9 +182,7 @@ BlockUse kept_by_llama_adapter(const Json& adapter, const ModelSizes& model, int
   BlockUse use;
   const int64_t layers = number(adapter, "adapter_layers", std::max<int64_t>(1, model.layers - 2));
   if (layer >= model.layers - layers) {
-    const int64_t fused = model.width(Place::kQueryKeyValue) / 3;
-    const int64_t query = fused > 0 ? fused : model.width(Place::kQuery);
-    use.attention = 2 * query + model.heads * number(adapter, "adapter_len", 0);
+    use.attention = 2 * model.query_width() + model.heads * number(adapter, "adapter_len", 0);
   }
   return use;
 }
