@@ -121,6 +121,50 @@ bool is_tied(const HfDirectory& directory, const ModelFamily& family) {
                                                                   : family.tied_by_default;
 }
 
+/// Every tensor that a model loads, by its full name. The one matrix of a tied model is its
+/// embedding, under whichever name the files hold it.
+std::map<std::string, TensorInfo> loaded_tensors(const HfDirectory& directory,
+                                                 const ModelFamily& family) {
+  const bool tied = is_tied(directory, family);
+  std::map<std::string, TensorInfo> tensors;
+  std::optional<TensorInfo> head;
+  for (const auto& [stored_name, info] : directory.tensors()) {
+    const std::string name = full_name(stored_name, family);
+    if (name == "lm_head.weight" && tied) {
+      head = info;
+    } else if (!is_buffer(name)) {
+      tensors.emplace(name, info);
+    }
+  }
+  if (head) {
+    tensors.try_emplace(family.embedding, *head);
+  }
+  return tensors;
+}
+
+/// What the name and the shape of one tensor tell.
+void add_tensor(ModelSizes& sizes, const std::string& name, const TensorInfo& info) {
+  sizes.parameters += info.elements();
+  sizes.elements[name] = info.elements();
+  sizes.stored[info.dtype] += info.elements();
+  sizes.head_norms = sizes.head_norms || name.ends_with(".self_attn.q_norm.weight");
+  sizes.branch_norms = sizes.branch_norms || name.ends_with(".pre_feedforward_layernorm.weight");
+  sizes.layer_norms = sizes.layer_norms || is_layer_norm(name);
+  if (name.ends_with(".experts.0.w1.weight") || name.ends_with(".experts.0.gate_proj.weight")) {
+    sizes.expert_width = info.shape.at(0);
+  }
+}
+
+void read_config(ModelSizes& sizes, const Json& config) {
+  const int64_t width = field(config, {"hidden_size"});  // OPT's embeddings may be narrower
+  sizes.hidden = width > 0 ? width : sizes.embedding_width;
+  sizes.heads = std::max<int64_t>(1, field(config, {"num_attention_heads", "n_head"}));
+  const int64_t kv_heads = field(config, {"num_key_value_heads"});
+  sizes.kv_heads = kv_heads > 0 ? kv_heads : sizes.heads;
+  sizes.expert_width *= std::max<int64_t>(1, field(config, {"num_experts_per_tok"}));
+  sizes.positions = field(config, {"max_position_embeddings", "n_positions", "n_ctx"});
+}
+
 /// CPUs with AMX have these instructions too.
 bool cpu_multiplies_bfloat16() {
   return __builtin_cpu_supports("avx512bf16") != 0;
@@ -157,37 +201,23 @@ bool ModelSizes::is_gated() const {
 ModelSizes model_sizes(const HfDirectory& directory) {
   ModelSizes sizes;
   sizes.model_type = directory.model_type();
-  const Json& config = directory.config();
   const ModelFamily& family =
       find_family(sizes.model_type, (directory.path() / "config.json").string());
-  for (const auto& [stored_name, info] : directory.tensors()) {
-    const std::string name = full_name(stored_name, family);
-    if (is_buffer(name) || (name == "lm_head.weight" && is_tied(directory, family))) {
-      continue;
-    }
-    sizes.parameters += info.elements();
-    sizes.elements[name] = info.elements();
-    sizes.stored[info.dtype] += info.elements();
-    sizes.head_norms = sizes.head_norms || name.ends_with(".self_attn.q_norm.weight");
-    sizes.branch_norms = sizes.branch_norms || name.ends_with(".pre_feedforward_layernorm.weight");
-    sizes.layer_norms = sizes.layer_norms || is_layer_norm(name);
-    if (name.ends_with(".experts.0.w1.weight") || name.ends_with(".experts.0.gate_proj.weight")) {
-      sizes.expert_width = info.shape.at(0);
-    }
+  for (const auto& [name, info] : loaded_tensors(directory, family)) {
+    add_tensor(sizes, name, info);
     if (name == family.embedding) {
       sizes.vocabulary = info.shape.at(0);
-      const int64_t width = field(config, {"hidden_size"});  // OPT's embedding may be narrower
       sizes.embedding_width = info.shape.back();
-      sizes.hidden = width > 0 ? width : sizes.embedding_width;
     }
     if (auto linear = linear_of(name, info, family)) {
       sizes.layers = std::max(sizes.layers, linear->layer + 1);
       sizes.linears.push_back(std::move(*linear));
     }
   }
-  check<ModelError>(sizes.layers > 0 && sizes.hidden > 0,
+  check<ModelError>(sizes.layers > 0 && sizes.embedding_width > 0,
                     "{}: no layers and embedding of a known model are among its {} tensors",
                     directory.path().string(), directory.tensors().size());
+  read_config(sizes, directory.config());
   for (PlannedLinear& linear : sizes.linears) {
     linear.has_bias = sizes.elements.count(linear.path + ".bias") > 0;
   }
@@ -195,11 +225,6 @@ ModelSizes model_sizes(const HfDirectory& directory) {
                    [](const PlannedLinear& a, const PlannedLinear& b) {
                      return std::pair(a.layer, a.place) < std::pair(b.layer, b.place);
                    });
-  sizes.heads = std::max<int64_t>(1, field(config, {"num_attention_heads", "n_head"}));
-  const int64_t kv_heads = field(config, {"num_key_value_heads"});
-  sizes.kv_heads = kv_heads > 0 ? kv_heads : sizes.heads;
-  sizes.expert_width *= std::max<int64_t>(1, field(config, {"num_experts_per_tok"}));
-  sizes.positions = field(config, {"max_position_embeddings", "n_positions", "n_ctx"});
   return sizes;
 }
 
