@@ -150,7 +150,7 @@ bool fits(const Key& key, ValueType type, const Json& value, ValueOrigin origin)
     case kIntList:
       return value.is_array() && !value.empty() && all_in(value, int_here);
     case kStringList:
-      return value.is_array() && !value.empty() && all_in(value, choice_here);
+      return value.is_array() && (key.may_be_empty || !value.empty()) && all_in(value, choice_here);
     case kIntMap:
       return value.is_object() && all_in(value, int_here);
     case kNumberMap:
@@ -204,7 +204,8 @@ Json translated(const Key& key, const Alias* alias, const Json& value) {
 }
 
 bool asks_for_nothing(const Key& key, const Json& value) {
-  return std::find(key.neutral.begin(), key.neutral.end(), value) != key.neutral.end();
+  return (value.is_structured() && value.empty()) ||
+         std::find(key.neutral.begin(), key.neutral.end(), value) != key.neutral.end();
 }
 
 }  // namespace

@@ -42,7 +42,8 @@ class OrthogonalityBackward final : public KernelNode {
       }
       const Tensor direction = kept(2 * i + 1) * (grads[0] * 2.0);
       // The direction is symmetric, so the gradient of M^T M - I is M times it.
-      result[i] = i < first_column_ ? at::mm(direction, kept(2 * i)) : at::mm(kept(2 * i), direction);
+      result[i] =
+          i < first_column_ ? at::mm(direction, kept(2 * i)) : at::mm(kept(2 * i), direction);
     }
     return result;
   }

@@ -10,7 +10,7 @@ namespace {
 /// Llama-3.2-3B by its sizes: 28 layers, hidden 3072, keys 1024 wide, MLP 8192.
 ModelSizes llama_3b() {
   ModelSizes model;
-  model.hidden = 3072;
+  model.hidden = model.embedding_width = 3072;
   model.layers = 28;
   model.vocabulary = 128256;
   for (int64_t layer = 0; layer < model.layers; ++layer) {

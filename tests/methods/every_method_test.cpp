@@ -44,9 +44,9 @@ const MethodCase kMethods[] = {
      R"({"peft_type": "ADALORA", "init_r": 4, "target_r": 2, "total_step": 10, "target_modules": "all-linear"})",
      Start::kExact},
     {"IA3", R"({"peft_type": "IA3"})", Start::kExact},
-    {"HOULSBY", R"({"peft_type": "HOULSBY"})", Start::kElsewhere},
-    {"PFEIFFER", R"({"peft_type": "PFEIFFER"})", Start::kElsewhere},
-    {"PARALLEL", R"({"peft_type": "PARALLEL"})", Start::kExact},
+    {"HOULSBY", R"({"peft_type": "HOULSBY", "reduction_factor": 4})", Start::kElsewhere},
+    {"PFEIFFER", R"({"peft_type": "PFEIFFER", "reduction_factor": 4})", Start::kElsewhere},
+    {"PARALLEL", R"({"peft_type": "PARALLEL", "reduction_factor": 4})", Start::kExact},
     {"PROMPT_TUNING", R"({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3})",
      Start::kElsewhere},
     {"P_TUNING", R"({"peft_type": "P_TUNING", "num_virtual_tokens": 3})", Start::kElsewhere},
@@ -273,7 +273,12 @@ TEST_P(EveryMethod, LetsNoRowSeeItsNeighbour) {
     const Tensor hidden = CausalLM::real_rows(model_->hidden(input), input);
     return hidden.narrow(0, 0, static_cast<int64_t>(ids_.size())).clone();
   };
-  EXPECT_TRUE(at::equal(hidden_of_first(10), hidden_of_first(11)));
+  if (std::get<1>(GetParam()) == "mixtral") {
+    // How many rows an expert multiplies at once depends on the neighbours, and rounding on that.
+    EXPECT_TRUE(at::allclose(hidden_of_first(10), hidden_of_first(11), 1e-5, 1e-6));
+  } else {
+    EXPECT_TRUE(at::equal(hidden_of_first(10), hidden_of_first(11)));
+  }
 }
 
 TEST_P(EveryMethod, AddsTheSameGradientHoweverAStepIsSplit) {

@@ -65,13 +65,15 @@ struct Key {
   double most = 1e308;                 ///< largest number accepted
   bool above_least = false;            ///< `least` itself is refused
   bool minus_one_is_absent = false;    ///< -1 counts as not given
+  bool may_be_empty = false;           ///< a list of none is an answer too
   std::vector<Synonym> synonyms{};     ///< other spellings of values
   std::vector<Alias> aliases{};
   std::string summary{};    ///< one line for the reference page
   std::string automatic{};  ///< what happens when nothing is given, where `fallback` cannot say it
   Support support = Support::kUsed;
-  std::string missing{};        ///< kNeutral: the ability that other values ask for
-  std::vector<Json> neutral{};  ///< kNeutral: values that ask for nothing (null always does)
+  std::string missing{};  ///< kNeutral: the ability that other values ask for
+  std::vector<Json>
+      neutral{};  ///< kNeutral: values that ask for nothing (null, [] and {} always do)
   std::optional<Json> saved{};  ///< adapter keys: PEFT's default, if it is not `fallback`
   std::vector<std::string>
       saved_choices{};            ///< adapter keys: more strings that a saved file may hold

@@ -10,6 +10,7 @@ std::vector<Key> ia3_keys() {
       {.name = "feedforward_modules",
        .types = {kStringList},
        .fallback = nullptr,
+       .may_be_empty = true,
        .summary = "targets whose input is scaled instead of their output",
        .automatic = "the last MLP projection, where it is a target",
        .fixed_by_adapter = true},
