@@ -1,7 +1,6 @@
 #include "peft/io/gguf.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <set>
 #include <utility>
@@ -21,37 +20,14 @@ constexpr uint64_t kLargestAlignment = 65'536;
 constexpr uint32_t kMagic = 0x46554747;  // "GGUF"
 constexpr uint64_t kPrefixBytes = 24;    // magic, version and the two counts
 
-struct TypeName {
-  uint32_t number;
-  const char* name;
-};
-
-constexpr std::array<TypeName, 34> kTypeNames = {
-    {{0, "F32"},     {1, "F16"},    {2, "Q4_0"},     {3, "Q4_1"},    {6, "Q5_0"},     {7, "Q5_1"},
-     {8, "Q8_0"},    {9, "Q8_1"},   {10, "Q2_K"},    {11, "Q3_K"},   {12, "Q4_K"},    {13, "Q5_K"},
-     {14, "Q6_K"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"},
-     {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"},   {23, "IQ4_XS"}, {24, "I8"},      {25, "I16"},
-     {26, "I32"},    {27, "I64"},   {28, "F64"},     {29, "IQ1_M"},  {30, "BF16"},    {34, "TQ1_0"},
-     {35, "TQ2_0"},  {39, "MXFP4"}, {40, "NVFP4"},   {41, "Q1_0"}}};
-
 std::string type_name(uint32_t number) {
-  const auto* const found =
-      std::find_if(kTypeNames.begin(), kTypeNames.end(),
-                   [&](const TypeName& entry) { return entry.number == number; });
-  return found != kTypeNames.end() ? found->name : fmt::format("type {}", number);
+  const GgmlType* const type = find_ggml_type(number);
+  return type != nullptr ? type->name : fmt::format("type {}", number);
 }
 
-bool is_readable(uint32_t type) {
-  switch (static_cast<GgmlType>(type)) {
-    case GgmlType::kF32:
-    case GgmlType::kF16:
-    case GgmlType::kQ4_0:
-    case GgmlType::kQ4_1:
-    case GgmlType::kQ8_0:
-    case GgmlType::kBF16:
-      return true;
-  }
-  return false;
+bool is_readable(uint32_t number) {
+  const GgmlType* const type = find_ggml_type(number);
+  return type != nullptr && type->is_readable();
 }
 
 struct Counts {
@@ -139,9 +115,8 @@ void refuse_other_types(const std::vector<ListedTensor>& listed, const std::stri
   if (others.empty()) {
     return;
   }
-  std::string text = fmt::format(
-      "{}: {} tensors have types that cannot be read (F32, F16, BF16, Q8_0, Q4_0 and Q4_1 can)",
-      file, count);
+  std::string text = fmt::format("{}: {} tensors have types that cannot be read ({} can)", file,
+                                 count, readable_ggml_types());
   for (const auto& [type, names] : others) {
     text += fmt::format("\n  {}: {}", type_name(type), join(names, ", "));
   }
@@ -152,13 +127,14 @@ GgufTensor place_tensor(const ListedTensor& listed, uint64_t data, uint64_t alig
                         const InputFile& file) {
   const std::string where = fmt::format("{}: tensor \"{}\"", file.path().string(), listed.name);
   GgufTensor tensor;
-  tensor.type = static_cast<GgmlType>(listed.type);
+  tensor.type = find_ggml_type(listed.type);
   tensor.shape = listed.shape;
-  check<ModelError>(tensor.row_elements() % block_elements(tensor.type) == 0,
+  const GgmlType& type = *tensor.type;
+  check<ModelError>(tensor.row_elements() % type.block_elements == 0,
                     "{}: rows of {} elements do not hold whole blocks of {}", where,
-                    tensor.row_elements(), block_elements(tensor.type));
-  int64_t bytes = tensor.elements() / block_elements(tensor.type);
-  check<ModelError>(!__builtin_mul_overflow(bytes, block_bytes(tensor.type), &bytes),
+                    tensor.row_elements(), type.block_elements);
+  int64_t bytes = tensor.elements() / type.block_elements;
+  check<ModelError>(!__builtin_mul_overflow(bytes, type.block_bytes, &bytes),
                     "{}: too many elements", where);
   tensor.bytes = static_cast<uint64_t>(bytes);
   check<ModelError>(listed.offset % alignment == 0, "{}: offset {} is not a multiple of {}", where,
@@ -216,12 +192,12 @@ GgufFile::GgufFile(const std::filesystem::path& path) : file_(path) {
 
 void GgufFile::read_rows(const GgufTensor& tensor, int64_t row,
                          std::span<float> destination) const {
-  const int64_t row_bytes =
-      tensor.row_elements() / block_elements(tensor.type) * block_bytes(tensor.type);
+  const GgmlType& type = *tensor.type;
+  const int64_t row_bytes = tensor.row_elements() / type.block_elements * type.block_bytes;
   const auto rows = static_cast<int64_t>(destination.size()) / tensor.row_elements();
   std::vector<std::byte> source(static_cast<size_t>(rows * row_bytes));
   file_.read(tensor.begin + static_cast<uint64_t>(row * row_bytes), source);
-  dequantize(tensor.type, source, destination);
+  dequantize(type, source, destination);
 }
 
 }  // namespace peft

@@ -7,6 +7,7 @@
 #include "io/gguf_builder.h"
 #include "io/temporary_directory.h"
 #include "peft/io/safetensors.h"
+#include "peft/util/sha256.h"
 
 namespace peft {
 namespace {
@@ -45,20 +46,31 @@ std::vector<uint32_t> actual_bits(const std::string& name) {
   return bits;
 }
 
-TEST(Gguf, DequantisesEveryTypeBitForBit) {
-  for (const std::string name : {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"}) {
+TEST(Gguf, WidensPlainTypesBitForBit) {
+  for (const std::string name : {"F32", "F16", "BF16"}) {
     EXPECT_EQ(actual_bits(name), expected_bits(name)) << name;
+  }
+}
+
+TEST(Gguf, DequantisesEveryTypeBitForBit) {
+  const Json hashes = read_json<ModelError>(kFixtures / "types.json");
+  EXPECT_EQ(hashes.size(), 12u);
+  for (const auto& [name, hash] : hashes.items()) {
+    Sha256 sha;
+    const std::vector<uint32_t> bits = actual_bits(name);
+    sha.update(std::as_bytes(std::span(bits)));
+    EXPECT_EQ(sha.finish(), hash) << name;
   }
 }
 
 TEST(Gguf, ReadsRowsFromTheMiddle) {
   const GgufFile file(kFixtures / "types.gguf");
   const GgufTensor& tensor = file.tensors().at("Q4_1");
-  std::vector<float> whole(128);
-  std::vector<float> second(64);
+  std::vector<float> whole(512);
+  std::vector<float> second(256);
   file.read_rows(tensor, 0, whole);
   file.read_rows(tensor, 1, second);
-  EXPECT_EQ(second, std::vector<float>(whole.begin() + 64, whole.end()));
+  EXPECT_EQ(second, std::vector<float>(whole.begin() + 256, whole.end()));
 }
 
 TEST(Gguf, ReadsTypedValues) {
@@ -163,6 +175,8 @@ TEST(Gguf, RefusesShapesThatDoNotFit) {
             "tensor \"w\": dimension 2 of 4 elements is out of range");
   EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {33}, 8, 0).file(std::string(99, '\0'))),
             "tensor \"w\": rows of 33 elements do not hold whole blocks of 32");
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {128}, 12, 0).file(std::string(144, '\0'))),
+            "tensor \"w\": rows of 128 elements do not hold whole blocks of 256");
   EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {uint64_t{1} << 62}, 0, 0).file()),
             "tensor \"w\": too many elements");
 }
@@ -170,6 +184,8 @@ TEST(Gguf, RefusesShapesThatDoNotFit) {
 TEST(Gguf, RefusesTensorsOutsideTheFileOrOverEachOther) {
   EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {2}, 0, 0).file("0000")),
             "tensor \"w\": 8 bytes at offset 0 lie outside the 4 bytes of data");
+  EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {512}, 14, 0).file(std::string(419, '\0'))),
+            "tensor \"w\": 420 bytes at offset 0 lie outside the 419 bytes of data");
   EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {1}, 0, ~uint64_t{31}).file("0000")),
             "tensor \"w\": 4 bytes at offset 18446744073709551584 lie outside the 4 bytes of data");
   EXPECT_EQ(gguf_fault_of(GgufBuilder().tensor("w", {1}, 0, 4).file("00000000")),
@@ -182,15 +198,16 @@ TEST(Gguf, RefusesTensorsOutsideTheFileOrOverEachOther) {
 
 TEST(Gguf, ListsTensorsOfTypesItCannotRead) {
   EXPECT_EQ(gguf_fault_of(GgufBuilder()
-                              .tensor("a", {256}, 12, 0)
-                              .tensor("b", {256}, 14, 160)
-                              .tensor("c", {256}, 12, 384)
+                              .tensor("a", {256}, 16, 0)
+                              .tensor("b", {256}, 21, 160)
+                              .tensor("c", {256}, 16, 384)
                               .tensor("d", {256}, 99, 544)
                               .tensor("e", {1}, 0, 1024)
                               .file()),
-            "4 tensors have types that cannot be read (F32, F16, BF16, Q8_0, Q4_0 and Q4_1 can)\n"
-            "  Q4_K: a, c\n"
-            "  Q6_K: b\n"
+            "4 tensors have types that cannot be read (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, "
+            "Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL and IQ4_XS can)\n"
+            "  IQ2_XXS: a, c\n"
+            "  IQ3_S: b\n"
             "  type 99: d");
 }
 

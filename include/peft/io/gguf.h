@@ -7,17 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "peft/io/ggml_types.h"
 #include "peft/io/input_file.h"
 #include "peft/util/json.h"
 
 namespace peft {
 
-/// Element types of GGUF tensors that we read, with the format's numbers.
-enum class GgmlType : uint32_t { kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ4_1 = 3, kQ8_0 = 8, kBF16 = 30 };
-
 /// One tensor of a GGUF file.
 struct GgufTensor {
-  GgmlType type = GgmlType::kF32;
+  const GgmlType* type = nullptr;  ///< one that can be read
   std::vector<int64_t>
       shape;           ///< outermost first, as Hugging Face writes it (GGUF stores it reversed)
   uint64_t begin = 0;  ///< byte offset in the file (absolute)
@@ -30,8 +28,8 @@ struct GgufTensor {
 };
 
 /// A GGUF file (version 2 or 3) whose header has been read and checked. Every fault is a ModelError
-/// that names the file and the key or tensor; tensors of other types than GgmlType's are one error
-/// that lists them.
+/// that names the file and the key or tensor; tensors of types that cannot be read are one
+/// error that lists them.
 class GgufFile {
  public:
   explicit GgufFile(const std::filesystem::path& path);
@@ -49,13 +47,5 @@ class GgufFile {
   Json values_ = Json::object();
   std::map<std::string, GgufTensor> tensors_;
 };
-
-/// Elements per block and bytes per block of a type.
-int64_t block_elements(GgmlType type);
-int64_t block_bytes(GgmlType type);
-
-/// Turns whole blocks into float32. `source` holds block_bytes for every block_elements of
-/// `destination`.
-void dequantize(GgmlType type, std::span<const std::byte> source, std::span<float> destination);
 
 }  // namespace peft
