@@ -3,6 +3,7 @@
 
 #include "peft/cli/command.h"
 #include "peft/interchange/gguf_import.h"
+#include "peft/interchange/gguf_model.h"
 #include "peft/util/log.h"
 #include "peft/util/text.h"
 
@@ -39,7 +40,8 @@ void setup_import(CLI::App& app, Action& action) {
   const auto options = std::make_shared<ImportCommand>();
   CLI::App* command =
       app.add_subcommand("import", "turn a GGUF file into a Hugging Face model folder");
-  command->add_option("FILE", options->gguf, "GGUF file of the llama architecture")->required();
+  command->add_option("FILE", options->gguf, "GGUF file of " + gguf_architecture_names())
+      ->required();
   command->add_option("--out", options->out, "folder to write")->required();
   command->add_option("--dtype", options->import.dtype, "bfloat16, float16 or float32")
       ->capture_default_str();

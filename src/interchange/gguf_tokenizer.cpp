@@ -15,29 +15,34 @@ namespace {
 
 constexpr const char* kSpace = "\u2581";  // sentencepiece's visible space
 
-// Words of Llama 3 and Qwen 2, which differ in how many digits stand together.
+// Words of Llama 3 (and cl100k) and Qwen 2, which differ in how many digits stand together.
 constexpr const char* kLlama3Words =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr const char* kQwen2Words =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 /// How text is split before byte-level BPE.
-enum class Splitting { kGpt2, kDigitsThenGpt2, kLlama3, kQwen2 };
+enum class Splitting { kGpt2, kGptNeox, kDigitsThenGpt2, kLlama3, kCl100k, kQwen2 };
 
 struct PreName {
   const char* name;
   Splitting splitting;
 };
 
-constexpr std::array<PreName, 9> kPreNames = {{{"default", Splitting::kGpt2},
-                                               {"gpt-2", Splitting::kGpt2},
-                                               {"smollm", Splitting::kDigitsThenGpt2},
-                                               {"starcoder", Splitting::kDigitsThenGpt2},
-                                               {"refact", Splitting::kDigitsThenGpt2},
-                                               {"llama-bpe", Splitting::kLlama3},
-                                               {"llama3", Splitting::kLlama3},
-                                               {"llama-v3", Splitting::kLlama3},
-                                               {"qwen2", Splitting::kQwen2}}};
+constexpr std::array<PreName, 14> kPreNames = {{{"default", Splitting::kGpt2},
+                                                {"gpt-2", Splitting::kGpt2},
+                                                {"phi-2", Splitting::kGpt2},
+                                                {"olmo", Splitting::kGptNeox},
+                                                {"mpt", Splitting::kGptNeox},
+                                                {"smollm", Splitting::kDigitsThenGpt2},
+                                                {"starcoder", Splitting::kDigitsThenGpt2},
+                                                {"refact", Splitting::kDigitsThenGpt2},
+                                                {"llama-bpe", Splitting::kLlama3},
+                                                {"llama3", Splitting::kLlama3},
+                                                {"llama-v3", Splitting::kLlama3},
+                                                {"dbrx", Splitting::kCl100k},
+                                                {"qwen2", Splitting::kQwen2},
+                                                {"deepseek-r1-qwen", Splitting::kQwen2}}};
 
 Splitting splitting_of(const GgufVocabulary& vocabulary, const std::string& where) {
   const auto* const found =
@@ -78,12 +83,14 @@ Json pre_tokenizer(Splitting splitting) {
   };
   switch (splitting) {
     case Splitting::kGpt2:
+    case Splitting::kGptNeox:
       return byte_level(/*use_regex=*/true);
     case Splitting::kDigitsThenGpt2:
       return sequence("pretokenizers",
                       Json::array({{{"type", "Digits"}, {"individual_digits", true}},
                                    byte_level(/*use_regex=*/true)}));
     case Splitting::kLlama3:
+    case Splitting::kCl100k:
       return sequence("pretokenizers", Json::array({words(kLlama3Words), byte_level(false)}));
     case Splitting::kQwen2:
       return sequence("pretokenizers", Json::array({words(kQwen2Words), byte_level(false)}));
@@ -190,7 +197,7 @@ Json empty_tokenizer(const GgufVocabulary& vocabulary) {
 Json byte_level_bpe(const GgufVocabulary& vocabulary, const std::string& where) {
   const Splitting splitting = splitting_of(vocabulary, where);
   Json tokenizer = empty_tokenizer(vocabulary);
-  if (splitting == Splitting::kQwen2) {
+  if (splitting == Splitting::kQwen2 || splitting == Splitting::kGptNeox) {
     tokenizer["normalizer"] = {{"type", "NFC"}};
   }
   tokenizer["pre_tokenizer"] = pre_tokenizer(splitting);

@@ -19,10 +19,10 @@ struct ImportSummary {
   int64_t tokens = 0;  ///< size of the vocabulary
 };
 
-/// Turns a GGUF file of the llama architecture into a complete Hugging Face folder: config.json,
-/// model.safetensors, tokenizer.json, tokenizer_config.json, generation_config.json. The folder
-/// appears whole or not at all. Throws ModelError for what the file does not hold or we do not
-/// know, UsageError for a folder that exists, IoError when it cannot be written.
+/// Turns a GGUF file of an architecture we know (gguf_model.h) into a complete Hugging Face folder:
+/// config.json, model.safetensors, tokenizer.json, tokenizer_config.json, generation_config.json.
+/// The folder appears whole or not at all. Throws ModelError for what the file does not hold or we
+/// do not know, UsageError for a folder that exists, IoError when it cannot be written.
 ImportSummary import_gguf(const std::filesystem::path& gguf, const std::filesystem::path& out,
                           const ImportOptions& options = {});
 

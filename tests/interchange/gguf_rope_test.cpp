@@ -1,9 +1,8 @@
-#include "peft/interchange/gguf_config.h"
-
 #include <gtest/gtest.h>
 
 #include "io/gguf_builder.h"
 #include "io/temporary_directory.h"
+#include "peft/interchange/gguf_model.h"
 
 namespace peft {
 namespace {
@@ -31,23 +30,23 @@ std::string llama3_file(const std::vector<float>& factors) {
 Json scaling_of(const std::string& content) {
   const TemporaryDirectory directory;
   put_file(directory / "m.gguf", content);
-  return read_gguf_llama(GgufFile(directory / "m.gguf")).rope_scaling;
+  return read_gguf_model(GgufFile(directory / "m.gguf")).config.at("rope_scaling");
 }
 
 // Wavelengths of a head of 8 elements are 6.3, 167, 4443 and 118,143 tokens: with 8192 positions
 // the first two stay, the third lies in the middle, (8192 / 4443 - 1) / 3 = 0.2813 of the way, and
 // the last is divided by 8. 1 / (0.7187 / 8 + 0.2813) = 2.6945.
-TEST(GgufConfig, FindsLlama3sScalingInItsFactors) {
+TEST(GgufRope, FindsLlama3sScalingInItsFactors) {
   EXPECT_EQ(scaling_of(llama3_file({1.0f, 1.0f, 2.69453f, 8.0f})).dump(),
             R"({"rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,)"
             R"("original_max_position_embeddings":8192})");
 }
 
-TEST(GgufConfig, TakesFactorsOfOneForNone) {
+TEST(GgufRope, TakesFactorsOfOneForNone) {
   EXPECT_TRUE(scaling_of(llama3_file({1.0f, 1.0f, 1.0f, 1.0f})).is_null());
 }
 
-TEST(GgufConfig, RefusesFactorsOfAnotherRule) {
+TEST(GgufRope, RefusesFactorsOfAnotherRule) {
   const std::string text = error_text([] { scaling_of(llama3_file({1.0f, 1.0f, 5.0f, 8.0f})); });
   EXPECT_NE(text.find("rope_freqs.weight: factor 2 is 5, where Llama 3's rule gives 2.69"),
             std::string::npos)
