@@ -15,6 +15,8 @@ namespace fs = std::filesystem;
 constexpr size_t kLargestIndex = size_t{64} << 20;
 constexpr const char* kSingleFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
+constexpr const char* kPickledFile = "pytorch_model.bin";
+constexpr const char* kPickledIndexFile = "pytorch_model.bin.index.json";
 
 bool lies_in(const fs::path& file, const fs::path& folder) {
   const auto [end, unused] = std::mismatch(folder.begin(), folder.end(), file.begin(), file.end());
@@ -42,11 +44,11 @@ void check_directory(const fs::path& path) {
 /// Says what the folder has instead of weights that can be read.
 [[noreturn]] void fail_without_weights(const fs::path& path) {
   const auto has = [&](const char* name) { return fs::exists(path / name); };
-  if (has("pytorch_model.bin") || has("pytorch_model.bin.index.json")) {
+  if (has(kPickledFile) || has(kPickledIndexFile)) {
     fail<ModelError>(
-        "{}: has only pytorch_model.bin, a format that can run code; load it once with "
-        "transformers and save it with save_pretrained, which writes {}",
-        path.string(), kSingleFile);
+        "{}: holds only pickled weights ({}), a format that can carry code; --allow-pickle "
+        "(\"allow_pickle\": true in a run file's model) reads the tensors and nothing else of it",
+        path.string(), kPickledFile);
   }
   for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
     if (entry.path().extension() == ".gguf") {
@@ -58,14 +60,16 @@ void check_directory(const fs::path& path) {
 }
 
 /// A shard's name is a plain file name: it comes from a stranger and must not lead anywhere.
-void check_shard_name(const std::string& name, const std::string& where) {
+void check_shard_name(const std::string& name, const std::string& ending,
+                      const std::string& where) {
   const bool plain = name.find_first_of(std::string_view("/\\:\0", 4)) == std::string::npos &&
-                     !name.starts_with('.') && name.ends_with(".safetensors");
+                     !name.starts_with('.') && name.ends_with(ending);
   check<ModelError>(plain, "{}: weight_map: \"{}\" is not the name of a shard", where,
                     escaped(name));
 }
 
-std::vector<std::string> shard_names(const Json& weight_map, const std::string& where) {
+std::vector<std::string> shard_names(const Json& weight_map, const std::string& ending,
+                                     const std::string& where) {
   check<ModelError>(weight_map.is_object(), "{}: weight_map: expected an object, found {}", where,
                     json_kind(weight_map));
   std::vector<std::string> names;
@@ -73,7 +77,7 @@ std::vector<std::string> shard_names(const Json& weight_map, const std::string& 
     check<ModelError>(shard.is_string(), "{}: weight_map: {}: expected a string, found {}", where,
                       escaped(tensor), json_excerpt(shard));
     names.push_back(shard.get<std::string>());
-    check_shard_name(names.back(), where);
+    check_shard_name(names.back(), ending, where);
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
@@ -155,7 +159,18 @@ std::optional<fs::path> model_file(const fs::path& directory, const std::string&
   return target;
 }
 
-HfDirectory::HfDirectory(const fs::path& path) : path_(path) {
+PickledWeights pickled_weights(bool allow_pickle) {
+  return allow_pickle ? PickledWeights::kAllowed : PickledWeights::kRefused;
+}
+
+struct HfDirectory::Form {
+  const char* single;
+  const char* index;
+  const char* ending;
+  bool pickled;
+};
+
+HfDirectory::HfDirectory(const fs::path& path, PickledWeights pickled) : path_(path) {
   check_directory(path);
   const std::string where = (path / "config.json").string();
   const std::optional<fs::path> config_file = model_file(path, "config.json");
@@ -169,46 +184,66 @@ HfDirectory::HfDirectory(const fs::path& path) : path_(path) {
     add_eos_ids(read_json<ModelError>(*file), file->string(), eos_token_ids_);
   }
   add_eos_ids(config_, where, eos_token_ids_);
-  open_shards();
+  open_weights(pickled);
   find_aliases();
 }
 
-void HfDirectory::open_shards() {
-  if (const auto file = model_file(path_, kSingleFile)) {
-    add_shard(*file);
-    return;
-  }
-  const auto index_file = model_file(path_, kIndexFile);
-  if (!index_file) {
+void HfDirectory::open_weights(PickledWeights pickled) {
+  const Form safe{kSingleFile, kIndexFile, ".safetensors", /*pickled=*/false};
+  const Form torch{kPickledFile, kPickledIndexFile, ".bin", /*pickled=*/true};
+  const bool found =
+      open_shards(safe) || (pickled == PickledWeights::kAllowed && open_shards(torch));
+  if (!found) {
     fail_without_weights(path_);
   }
-  const std::string where = (path_ / kIndexFile).string();
+}
+
+bool HfDirectory::open_shards(const Form& form) {
+  if (const auto file = model_file(path_, form.single)) {
+    add_shard(*file, form);
+    return true;
+  }
+  const auto index_file = model_file(path_, form.index);
+  if (!index_file) {
+    return false;
+  }
+  const std::string where = (path_ / form.index).string();
   const Json index = parse_json<ModelError>(read_text<ModelError>(*index_file, kLargestIndex),
                                             where, {.bytes = kLargestIndex, .depth = 4});
   check<ModelError>(index.is_object() && index.contains("weight_map"), "{}: weight_map: missing",
                     where);
-  const std::vector<std::string> names = shard_names(index.at("weight_map"), where);
+  const std::vector<std::string> names = shard_names(index.at("weight_map"), form.ending, where);
   for (const std::string& name : names) {
     const auto file = model_file(path_, name);
     check<ModelError>(file.has_value(), "{}: no such file, but {} names it",
-                      (path_ / name).string(), kIndexFile);
-    add_shard(*file);
+                      (path_ / name).string(), form.index);
+    add_shard(*file, form);
   }
-  check_index(index.at("weight_map"), names);
-  check_total_size(index, total_bytes(), where);
+  check_index(index.at("weight_map"), names, form);
+  if (!form.pickled) {  // torch counts tensors that share a storage once
+    check_total_size(index, total_bytes(), where);
+  }
+  return true;
 }
 
-void HfDirectory::add_shard(const fs::path& file) {
-  shards_.emplace_back(file);
-  for (const auto& [name, info] : shards_.back().tensors()) {
+void HfDirectory::add_shard(const fs::path& file, const Form& form) {
+  if (form.pickled) {
+    shards_.emplace_back(std::in_place_type<TorchFile>, file);
+  } else {
+    shards_.emplace_back(std::in_place_type<SafetensorsFile>, file);
+  }
+  const auto& found = std::visit(
+      [](const auto& shard) -> const auto& { return shard.tensors(); }, shards_.back());
+  for (const auto& [name, info] : found) {
     check<ModelError>(tensors_.emplace(name, info).second,
                       "{}: tensor \"{}\" is in another shard too", file.string(), name);
     shard_of_[name] = shards_.size() - 1;
   }
 }
 
-void HfDirectory::check_index(const Json& weight_map, const std::vector<std::string>& names) const {
-  const std::string where = (path_ / kIndexFile).string();
+void HfDirectory::check_index(const Json& weight_map, const std::vector<std::string>& names,
+                              const Form& form) const {
+  const std::string where = (path_ / form.index).string();
   for (const auto& [tensor, shard] : weight_map.items()) {
     const auto found = shard_of_.find(tensor);
     check<ModelError>(found != shard_of_.end() && names[found->second] == shard,
@@ -225,8 +260,12 @@ void HfDirectory::check_index(const Json& weight_map, const std::vector<std::str
 }
 
 void HfDirectory::find_aliases() {
-  for (const SafetensorsFile& shard : shards_) {
-    for (const auto& [dropped, stored] : shard.metadata()) {
+  for (const Shard& shard : shards_) {
+    const auto* const file = std::get_if<SafetensorsFile>(&shard);
+    if (file == nullptr) {
+      continue;
+    }
+    for (const auto& [dropped, stored] : file->metadata()) {
       if (tensors_.count(stored) > 0 && tensors_.count(dropped) == 0) {
         aliases_[dropped] = stored;
       }
@@ -234,19 +273,19 @@ void HfDirectory::find_aliases() {
   }
 }
 
-const SafetensorsFile& HfDirectory::shard_with(const std::string& name) const {
+const HfDirectory::Shard& HfDirectory::shard_with(const std::string& name) const {
   const auto found = shard_of_.find(name);
   check<ModelError>(found != shard_of_.end(), "{}: no tensor \"{}\"", path_.string(), name);
   return shards_[found->second];
 }
 
 void HfDirectory::read(const std::string& name, std::span<std::byte> destination) const {
-  shard_with(name).read(name, destination);
+  std::visit([&](const auto& shard) { shard.read(name, destination); }, shard_with(name));
 }
 
 void HfDirectory::read(const std::string& name, uint64_t offset,
                        std::span<std::byte> destination) const {
-  shard_with(name).read(name, offset, destination);
+  std::visit([&](const auto& shard) { shard.read(name, offset, destination); }, shard_with(name));
 }
 
 int64_t HfDirectory::total_bytes() const {

@@ -104,11 +104,6 @@ TEST_F(HfDirectoryTest, SaysWhatAFolderHasInsteadOfWeights) {
   EXPECT_EQ(fault(), model_.string() +
                          ": has no model.safetensors; make a model folder with `peft import " +
                          (model_ / "x.gguf").string() + "`");
-  put("pytorch_model.bin", "");
-  EXPECT_EQ(fault(), model_.string() +
-                         ": has only pytorch_model.bin, a format that can run code; load it once "
-                         "with transformers and save it with save_pretrained, which writes "
-                         "model.safetensors");
 }
 
 TEST_F(HfDirectoryTest, NeedsAConfig) {

@@ -7,9 +7,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "peft/io/safetensors.h"
+#include "peft/io/torch_file.h"
 #include "peft/util/json.h"
 
 namespace peft {
@@ -20,11 +22,17 @@ namespace peft {
 std::optional<std::filesystem::path> model_file(const std::filesystem::path& directory,
                                                 const std::string& name);
 
+/// Whether a folder may give its weights as pytorch_model.bin, where it has no safetensors.
+enum class PickledWeights { kRefused, kAllowed };
+/// kAllowed if `allow_pickle`.
+PickledWeights pickled_weights(bool allow_pickle);
+
 /// A Hugging Face model folder: config, and every tensor by name over all shards. Headers only are
 /// read here. Throws ModelError for a file that breaks a rule.
 class HfDirectory {
  public:
-  explicit HfDirectory(const std::filesystem::path& path);
+  explicit HfDirectory(const std::filesystem::path& path,
+                       PickledWeights pickled = PickledWeights::kRefused);
 
   const std::filesystem::path& path() const { return path_; }
   const Json& config() const { return config_; }
@@ -46,17 +54,22 @@ class HfDirectory {
   int64_t total_elements() const;
 
  private:
-  void open_shards();
-  void add_shard(const std::filesystem::path& file);
-  void check_index(const Json& weight_map, const std::vector<std::string>& shard_names) const;
+  using Shard = std::variant<SafetensorsFile, TorchFile>;
+  struct Form;  // of the weights: the names of their files
+
+  void open_weights(PickledWeights pickled);
+  bool open_shards(const Form& form);
+  void add_shard(const std::filesystem::path& file, const Form& form);
+  void check_index(const Json& weight_map, const std::vector<std::string>& shard_names,
+                   const Form& form) const;
   void find_aliases();
-  const SafetensorsFile& shard_with(const std::string& name) const;
+  const Shard& shard_with(const std::string& name) const;
 
   std::filesystem::path path_;
   Json config_;
   std::string model_type_;
   std::vector<int32_t> eos_token_ids_;
-  std::vector<SafetensorsFile> shards_;
+  std::vector<Shard> shards_;
   std::map<std::string, TensorInfo> tensors_;
   std::map<std::string, size_t> shard_of_;
   std::map<std::string, std::string> aliases_;
