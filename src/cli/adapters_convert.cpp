@@ -15,6 +15,7 @@ struct AdaptersConvertCommand {
   int64_t rank = 0;
   int64_t threads = 0;
   bool overwrite = false;
+  bool allow_pickle = false;
   bool json = false;
 };
 
@@ -27,6 +28,7 @@ int convert(const CLI::App& command, const AdaptersConvertCommand& options) {
                                          {"model", text_or_null(options.model)},
                                          {"rank", options.rank},
                                          {"overwrite", options.overwrite},
+                                         {"allow_pickle", options.allow_pickle},
                                          {"json", options.json},
                                          {"threads", options.threads}});
 }
@@ -46,6 +48,7 @@ void setup_adapters_convert(CLI::App& group, Action& action) {
                       "largest rank of a module; left out: the adapter's own, or 16");
   command->add_option("--threads", options->threads, "0: the machine's");
   command->add_flag("--overwrite", options->overwrite, "replace a folder that exists");
+  add_pickle_option(*command, options->allow_pickle);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, command, &action] {
     action = [options, command] { return convert(*command, *options); };

@@ -16,6 +16,7 @@ struct MergeCommand {
   int64_t threads = 0;
   bool overwrite = false;
   bool any_base = false;
+  bool allow_pickle = false;
   bool json = false;
 };
 
@@ -31,6 +32,7 @@ int merge(const MergeCommand& options) {
                               {"threads", options.threads},
                               {"overwrite", options.overwrite},
                               {"any_base", options.any_base},
+                              {"allow_pickle", options.allow_pickle},
                               {"json", options.json}});
 }
 
@@ -52,6 +54,7 @@ void setup_merge(CLI::App& app, Action& action) {
   command->add_flag("--overwrite", options->overwrite, "replace a folder that exists");
   command->add_flag("--any-base", options->any_base,
                     "merge into another base than the recorded one");
+  add_pickle_option(*command, options->allow_pickle);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, &action] { action = [options] { return merge(*options); }; });
 }

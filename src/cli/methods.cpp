@@ -14,6 +14,7 @@ namespace {
 
 struct MethodsCommand {
   std::string model;
+  bool allow_pickle = false;
   bool json = false;
 };
 
@@ -85,7 +86,7 @@ int list_methods(const MethodsCommand& options) {
   std::optional<ModelSizes> model;
   int64_t model_bytes = 0;
   if (!options.model.empty()) {
-    const HfDirectory directory(options.model);
+    const HfDirectory directory(options.model, pickled_weights(options.allow_pickle));
     model = model_sizes(directory);
     model_bytes = directory.total_bytes();
   }
@@ -109,6 +110,7 @@ void setup_methods(CLI::App& app, Action& action) {
   const auto options = std::make_shared<MethodsCommand>();
   CLI::App* command = app.add_subcommand("methods", "list the methods");
   command->add_option("--model", options->model, "model folder, for sizes with default settings");
+  add_pickle_option(*command, options->allow_pickle);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, &action] { action = [options] { return list_methods(*options); }; });
 }

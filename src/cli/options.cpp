@@ -16,6 +16,11 @@ void add_device_options(CLI::App& command, std::string& device, int64_t& threads
       ->capture_default_str();
 }
 
+void add_pickle_option(CLI::App& command, bool& allow_pickle) {
+  command.add_flag("--allow-pickle", allow_pickle,
+                   "read pytorch_model.bin, as tensors alone, where there are no safetensors");
+}
+
 void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--model", options.model,
                      "model folder; may be left out where --adapter records it");
@@ -23,6 +28,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--dtype", options.dtype, "auto, float32, bfloat16 or float16")
       ->capture_default_str();
   add_device_options(command, options.device, options.threads);
+  add_pickle_option(command, options.allow_pickle);
 }
 
 void check_device_options(const std::string& device, int64_t threads) {
@@ -55,7 +61,8 @@ Request model_request(const ModelOptions& options) {
           {"adapters", options.adapters},
           {"dtype", options.dtype},
           {"device", options.device},
-          {"threads", options.threads}};
+          {"threads", options.threads},
+          {"allow_pickle", options.allow_pickle}};
 }
 
 void add_ensemble_option(CLI::App& command, std::string& ensemble) {

@@ -22,6 +22,7 @@ struct PlanCommand {
   int64_t threads = 0;
   bool modules = false;
   bool calibrate = false;
+  bool allow_pickle = false;
   bool json = false;
 };
 
@@ -31,6 +32,9 @@ ResolvedConfig config_of(const PlanCommand& options) {
     for (const std::string& text : list) {
       overrides.push_back(parse_override(text));
     }
+  }
+  if (options.allow_pickle) {
+    overrides.push_back({"model.allow_pickle", true});
   }
   return load_config(options.config, overrides);
 }
@@ -138,7 +142,8 @@ int plan(const PlanCommand& options) {
   check_device_options(options.device, options.threads);
   ResolvedConfig config = config_of(options);
   const std::string base = config.values.at("model").at("name_or_path").get<std::string>();
-  const HfDirectory directory(base);
+  const HfDirectory directory(
+      base, pickled_weights(config.values.at("model").at("allow_pickle").get<bool>()));
   if (options.modules) {
     const AdapterSizes adapter = adapter_sizes(model_sizes(directory), config.values["adapter"]);
     options.json ? print_json(modules_json(adapter)) : print_text(modules_text(adapter));
@@ -179,6 +184,7 @@ void setup_plan(CLI::App& app, Action& action) {
       ->take_all();
   command->add_option("KEY=VALUE", options->assignments, "the same without --set")->take_all();
   add_device_options(*command, options->device, options->threads);
+  add_pickle_option(*command, options->allow_pickle);
   command->add_flag("--calibrate", options->calibrate,
                     "train a few steps, too, and say how long the run is going to take");
   command->add_flag("--modules", options->modules, "list the modules that are adapted");

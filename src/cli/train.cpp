@@ -20,6 +20,7 @@ struct TrainCommand {
   bool overwrite = false;
   bool no_progress = false;
   bool dry_run = false;
+  bool allow_pickle = false;
   std::string resume;
   std::vector<std::string> allow_changed;
 };
@@ -34,6 +35,9 @@ int train(const TrainCommand& options) {
   }
   if (!options.resume.empty()) {
     overrides.push_back({"training.resume_from_checkpoint", options.resume});
+  }
+  if (options.allow_pickle) {
+    overrides.push_back({"model.allow_pickle", true});
   }
   const ResolvedConfig config = load_config(options.config, overrides);
   for (const std::string& note : config.notes) {
@@ -63,6 +67,7 @@ void setup_train(CLI::App& app, Action& action) {
       ->take_all();
   command->add_option("KEY=VALUE", options->assignments, "the same without --set")->take_all();
   add_device_options(*command, options->device, options->threads);
+  add_pickle_option(*command, options->allow_pickle);
   command->add_option(
       "--resume", options->resume,
       "auto: go on where this run stopped (the default); never; or a checkpoint's folder");

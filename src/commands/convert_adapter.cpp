@@ -63,7 +63,7 @@ void run_convert_adapter(const Json& request) {
   check_convertible(stored);
   std::optional<HfDirectory> base;
   if (needs_base(stored)) {
-    base.emplace(base_folder(request, stored));
+    base = base_directory(request, stored);
   }
   const LoraConversion conversion =
       to_lora(stored, base ? &*base : nullptr, request.at("rank").get<int64_t>());

@@ -196,7 +196,7 @@ UnreadModel model_for(const HfDirectory& base, const StoredAdapter& stored) {
 void run_merge(const Json& request) {
   start_engine("cpu", request.at("threads").get<int64_t>());
   const StoredAdapter stored = read_adapter(request.at("adapter").get<std::string>());
-  const HfDirectory base(base_folder(request, stored));
+  const HfDirectory base = base_directory(request, stored);
   const std::filesystem::path out = request.at("out").get<std::string>();
   const std::string hash = adapter_hash(stored);
   check_not_merged_yet(base, hash, stored);

@@ -55,6 +55,11 @@ std::filesystem::path base_folder(const Json& request, const std::optional<Store
   return recorded;
 }
 
+HfDirectory base_directory(const Json& request, const std::optional<StoredAdapter>& stored) {
+  return HfDirectory(base_folder(request, stored),
+                     pickled_weights(request.value("allow_pickle", false)));
+}
+
 OpenModel open_model(const Json& request) {
   const at::Device device =
       start_engine(text_or(request, "device", "auto"), request.value("threads", int64_t{0}));
@@ -63,8 +68,7 @@ OpenModel open_model(const Json& request) {
   if (!adapter.empty()) {
     stored = read_adapter(adapter);
   }
-  OpenModel open{HfDirectory(base_folder(request, stored)), device, std::move(stored), nullptr,
-                 nullptr};
+  OpenModel open{base_directory(request, stored), device, std::move(stored), nullptr, nullptr};
   const at::ScalarType dtype =
       compute_dtype(text_or(request, "dtype", "auto"), open.directory, device);
   open.model = load_model(open.directory, dtype, device);

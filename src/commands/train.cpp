@@ -187,10 +187,12 @@ void run_train(const Json& request) {
     keep_batch(run, directory.settled_config());
   }
   const std::string base = run.values.at("model").at("name_or_path").get<std::string>();
-  OpenModel open = open_model({{"model", base},
-                               {"dtype", run.values.at("model").at("dtype")},
-                               {"device", request.at("device")},
-                               {"threads", request.at("threads")}});
+  OpenModel open =
+      open_model({{"model", base},
+                  {"dtype", run.values.at("model").at("dtype")},
+                  {"device", request.at("device")},
+                  {"threads", request.at("threads")},
+                  {"allow_pickle", run.values.at("model").value("allow_pickle", false)}});
   CausalLM& model = *open.model;
   const TextSide text(open.directory, run.values.at("data").at("chat_template").get<std::string>());
   const std::unique_ptr<Adapter> adapter = make_adapter(run.values, open.directory, model, text);

@@ -49,6 +49,10 @@ const std::vector<Key>& model_keys() {
        .support = Support::kNeutral,
        .missing = "the kernel is chosen automatically",
        .neutral = {"auto"}},
+      {.name = "allow_pickle",
+       .types = {kBool},
+       .fallback = false,
+       .summary = "read pytorch_model.bin, as tensors alone, where the folder has no safetensors"},
   };
   return keys;
 }

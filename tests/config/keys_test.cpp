@@ -105,6 +105,7 @@ TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
   }
   const std::vector<std::string> expected = {"name_or_path",
                                              "dtype",
+                                             "allow_pickle",
                                              "peft_type",
                                              "path",
                                              "r",

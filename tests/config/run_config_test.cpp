@@ -10,7 +10,7 @@ namespace {
 
 TEST(RunConfig, FillsEveryKeyWithItsDefault) {
   const Json values = resolve(flat("")).values;
-  EXPECT_EQ(values["model"].dump(), R"({"name_or_path":"m","dtype":"auto"})");
+  EXPECT_EQ(values["model"].dump(), R"({"name_or_path":"m","dtype":"auto","allow_pickle":false})");
   EXPECT_EQ(
       values["data"].dump(),
       R"({"train":"t.jsonl","eval":null,"eval_split_ratio":0.0,"format":"auto","columns":{},)"

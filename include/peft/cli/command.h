@@ -44,10 +44,13 @@ struct ModelOptions {
   std::string dtype = "auto";
   std::string device = "auto";
   int64_t threads = 0;  ///< 0: the machine's
+  bool allow_pickle = false;
 };
 
-/// Adds --model, --adapter, --dtype, --device and --threads.
+/// Adds --model, --adapter, --dtype, --device, --threads and --allow-pickle.
 void add_model_options(CLI::App& command, ModelOptions& options);
+/// Adds --allow-pickle.
+void add_pickle_option(CLI::App& command, bool& allow_pickle);
 /// Adds --device and --threads.
 void add_device_options(CLI::App& command, std::string& device, int64_t& threads);
 
@@ -59,8 +62,8 @@ void check_choice(const std::string& flag, const std::string& value,
 /// Throws UsageError unless the number is at least `least`.
 void check_at_least(const std::string& flag, int64_t value, int64_t least);
 
-/// "model", "adapter", "dtype", "device" and "threads" of a request. Throws UsageError when neither
-/// a model nor an adapter is named.
+/// "model", "adapter", "dtype", "device", "threads" and "allow_pickle" of a request. Throws
+/// UsageError when neither a model nor an adapter is named.
 Request model_request(const ModelOptions& options);
 
 /// The text, or null when it is empty.

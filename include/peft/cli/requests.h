@@ -20,20 +20,23 @@ namespace peft {
 ///   "train_on": text, "chat_template": text, "columns": {ours: the file's}, "limit": N|null,
 ///   "compare": bool, "fail_if": text|null, "json": bool, "generate": N new tokens (0: off),
 ///   "adapters": [dir, ...], "shots": N, "shots_from": file|null, "ensemble": "mean"|"vote"|null,
-///   "match": regular expression|null, "batch_tokens": N|null, "dtype", "device", "threads"
+///   "match": regular expression|null, "batch_tokens": N|null, "dtype", "device", "threads",
+///   "allow_pickle": bool (pytorch_model.bin may be read)
 /// generate
 ///   "model", "adapter", "prompt": text|null, "messages": JSON|null, "input": file|null (exactly
 ///   one of the three), "max_new_tokens": N, "temperature": number, "top_p": number, "seed": N,
 ///   "adapters": [dir, ...], "ensemble": "mean"|"vote"|null, "chat_template": text,
-///   "json": bool, "stream": bool, "dtype", "device", "threads", "add_special": bool
+///   "json": bool, "stream": bool, "dtype", "device", "threads", "allow_pickle", "add_special":
+///   bool
 /// merge
 ///   "adapter": dir, "out": dir, "model": dir|null, "dtype": "auto"|type, "verify":
-///   "probe"|"full"|"none", "overwrite": bool, "any_base": bool, "json": bool, "threads"
+///   "probe"|"full"|"none", "overwrite": bool, "any_base": bool, "json": bool, "threads",
+///   "allow_pickle"
 /// logits
-///   "model", "adapter", "tokens": file, "out": file, "dtype", "device", "threads"
+///   "model", "adapter", "tokens": file, "out": file, "dtype", "device", "threads", "allow_pickle"
 /// adapters convert
 ///   "adapter": dir, "out": dir, "model": dir|null, "rank": N (0: what the adapter has),
-///   "overwrite": bool, "json": bool, "threads"
+///   "overwrite": bool, "json": bool, "threads", "allow_pickle"
 /// adapters merge
 ///   "adapters": [dir, ...], "weights": [number, ...], "out": dir, "method": name of a combination,
 ///   "density": number, "majority_sign": "total"|"frequency", "seed": N, "rank": N (0: the

@@ -53,6 +53,9 @@ struct OpenModel {
 /// UsageError or ModelError when there is none.
 std::filesystem::path base_folder(const Json& request, const std::optional<StoredAdapter>& stored);
 
+/// The same folder, opened; its weights may be pickled where the request's "allow_pickle" says so.
+HfDirectory base_directory(const Json& request, const std::optional<StoredAdapter>& stored);
+
 /// Opens what "model", "adapter", "dtype", "device" and "threads" of a request name. An adapter
 /// without "model" says its base itself. Throws UsageError or ModelError.
 OpenModel open_model(const Json& request);
