@@ -98,6 +98,7 @@ void setup_config(CLI::App& app, Action& action) {
   add_file_options(*add("show", "print every key with its value and where it came from", show),
                    *options);
   add_file_options(*add("validate", "check a run file without running it", validate), *options);
+  setup_config_migrate(*group, action);
   CLI::App* schema_command = add("schema", "print the JSON Schema of run files", schema);
   schema_command->add_flag("--markdown", options->markdown, "the reference page instead");
   schema_command->add_flag("--json", options->json, "JSON, which it is anyway");

@@ -161,6 +161,23 @@ TEST(CommandLine, PrintsTheSchema) {
   EXPECT_EQ(Json::parse(outcome.out)["title"], "peft run file");
 }
 
+TEST(CommandLine, MigratesOtherToolsConfigs) {
+  const std::string file =
+      std::string(PEFT_SOURCE_DIR) + "/tests/fixtures/interchange/migrate/trl.yaml";
+  const std::string command = "config migrate --from trl " + file;
+  const Outcome outcome = peft(command);
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(Json::parse(outcome.out).at("adapter").at("r"), 32);
+  EXPECT_NE(outcome.err.find("not translated: " + file), std::string::npos) << outcome.err;
+  EXPECT_EQ(peft(command + " --strict").code, 9);
+  EXPECT_EQ(peft("config migrate --from trll " + file).code, 2);
+  const std::string out = testing::TempDir() + "/peft_cli_migrated.json";
+  EXPECT_EQ(peft(command + " --overwrite --output " + out).code, 0);
+  EXPECT_EQ(peft("config validate --config " + out).code, 0);
+  EXPECT_EQ(peft(command + " --output " + out).code, 2);
+  std::filesystem::remove(out);
+}
+
 TEST(CommandLine, ListsMethods) {
   const Json list = Json::parse(peft("methods --json").out);
   ASSERT_EQ(list.size(), 15u);

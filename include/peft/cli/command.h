@@ -32,7 +32,8 @@ void setup_adapters(CLI::App& app, Action& action);
 void setup_checkpoint(CLI::App& app, Action& action);
 void setup_import(CLI::App& app, Action& action);
 
-// Commands below `adapters`.
+// Commands below `config` and `adapters`.
+void setup_config_migrate(CLI::App& group, Action& action);
 void setup_adapters_diff(CLI::App& group, Action& action);
 void setup_adapters_convert(CLI::App& group, Action& action);
 void setup_adapters_merge(CLI::App& group, Action& action);
