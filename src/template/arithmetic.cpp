@@ -5,6 +5,7 @@
 
 #include "peft/template/builtins.h"
 #include "peft/template/operations.h"
+#include "peft/template/python_text.h"
 
 namespace peft {
 namespace {
@@ -40,7 +41,31 @@ int64_t floor_divide(int64_t a, int64_t b) {
 
 double real_modulo(double a, double b) {
   const double rest = std::fmod(a, b);
-  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  return rest == 0 ? std::copysign(0.0, b) : (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+// As Python computes it: 1.0 // 0.1 is 9.0, for 0.1 is a little more than a tenth.
+double real_floor_divide(double a, double b) {
+  const double quotient = (a - real_modulo(a, b)) / b;
+  if (quotient == 0) {
+    return std::copysign(0.0, a / b);
+  }
+  const double floor = std::floor(quotient);
+  return quotient - floor > 0.5 ? floor + 1 : floor;
+}
+
+double real_power(TemplateContext& context, double a, double b) {
+  if (a == 0 && b < 0) {
+    context.refuse("0.0 cannot be raised to a negative power");
+  }
+  const double result = std::pow(a, b);
+  if (std::isnan(result) && !std::isnan(a) && !std::isnan(b)) {
+    context.unsupported("a complex number");
+  }
+  if (std::isinf(result) && std::isfinite(a) && std::isfinite(b)) {
+    context.refuse("Numerical result out of range");
+  }
+  return result;
 }
 
 int64_t integer_power(TemplateContext& context, int64_t base, int64_t exponent) {
@@ -80,7 +105,8 @@ TemplateValue integers(TemplateContext& context, ExpressionKind operation, int64
       break;
     default:
       if (b < 0) {
-        return TemplateValue::real(std::pow(static_cast<double>(a), static_cast<double>(b)));
+        return TemplateValue::real(
+            real_power(context, static_cast<double>(a), static_cast<double>(b)));
       }
       result = integer_power(context, a, b);
   }
@@ -90,7 +116,7 @@ TemplateValue integers(TemplateContext& context, ExpressionKind operation, int64
   return TemplateValue::integer(result);
 }
 
-TemplateValue reals(ExpressionKind operation, double a, double b) {
+TemplateValue reals(TemplateContext& context, ExpressionKind operation, double a, double b) {
   switch (operation) {
     case ExpressionKind::kAdd:
       return TemplateValue::real(a + b);
@@ -101,11 +127,11 @@ TemplateValue reals(ExpressionKind operation, double a, double b) {
     case ExpressionKind::kDivide:
       return TemplateValue::real(a / b);
     case ExpressionKind::kFloorDivide:
-      return TemplateValue::real(std::floor(a / b));
+      return TemplateValue::real(real_floor_divide(a, b));
     case ExpressionKind::kModulo:
       return TemplateValue::real(real_modulo(a, b));
     default:
-      return TemplateValue::real(std::pow(a, b));
+      return TemplateValue::real(real_power(context, a, b));
   }
 }
 
@@ -142,11 +168,21 @@ bool is_repeatable(const TemplateValue& value) {
   return value.is_text() || value.is(SequenceKind::kList) || value.is(SequenceKind::kTuple);
 }
 
+// A text joined to one that counts as escaped is escaped first.
+TemplateValue joined_markup(TemplateContext& context, const TemplateValue& left,
+                            const TemplateValue& right) {
+  std::string text = left.is_markup() ? left.text() : markup_escaped(left.text());
+  text += right.is_markup() ? right.text() : markup_escaped(right.text());
+  context.expect_text(text.size());
+  return TemplateValue::markup(std::move(text));
+}
+
 std::optional<TemplateValue> joined(TemplateContext& context, const TemplateValue& left,
                                     const TemplateValue& right) {
   if (left.is_text() && right.is_text()) {
     context.expect_text(left.text().size() + right.text().size());
-    return context.text(left.text() + right.text());
+    return left.is_markup() || right.is_markup() ? joined_markup(context, left, right)
+                                                 : context.text(left.text() + right.text());
   }
   const bool lists = left.is(SequenceKind::kList) && right.is(SequenceKind::kList);
   if (lists || (left.is(SequenceKind::kTuple) && right.is(SequenceKind::kTuple))) {
@@ -181,7 +217,7 @@ TemplateValue arithmetic(TemplateContext& context, ExpressionKind operation,
     const auto a = left.as_integer();
     const auto b = right.as_integer();
     return a && b ? integers(context, operation, *a, *b)
-                  : reals(operation, left.as_real(), right.as_real());
+                  : reals(context, operation, left.as_real(), right.as_real());
   }
   if (operation == ExpressionKind::kAdd) {
     if (const auto sum = joined(context, left, right)) {

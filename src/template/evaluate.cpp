@@ -177,10 +177,18 @@ TemplateValue Interpreter::evaluate_applied(const TemplateExpression& node) {
   context_.at(node.line);
   context_.spend_value(subject);
   if (node.kind == ExpressionKind::kFilter) {
-    return find_filter(node.name)(context_, subject, given);
+    const TemplateFilter filter = find_filter(node.name);
+    if (filter == nullptr) {
+      context_.unsupported(fmt::format("no filter named '{}'", node.name));
+    }
+    return filter(context_, subject, given);
   }
   if (node.kind == ExpressionKind::kTest) {
-    return TemplateValue::boolean(find_test(node.name)(context_, subject, given));
+    const TemplateTest test = find_test(node.name);
+    if (test == nullptr) {
+      context_.unsupported(fmt::format("no test named '{}'", node.name));
+    }
+    return TemplateValue::boolean(test(context_, subject, given));
   }
   return call_value(context_, subject, given);
 }

@@ -90,9 +90,12 @@ std::string ExpressionParser::expect_name() {
 }
 
 void ExpressionParser::fail_here(std::string_view what) const {
+  fail_at(current(), what);
+}
+
+void ExpressionParser::fail_at(const TemplateToken& token, std::string_view what) const {
   static constexpr const char* kNames[] = {"text",     "\"{{\"", "\"}}\"", "\"{%\"", "\"%}\"", "",
                                            "a string", "",       "",       "",       "the end"};
-  const TemplateToken& token = current();
   const std::string_view kind = kNames[static_cast<int>(token.kind)];
   fail<ModelError>("chat template: line {}: {}, found {}", token.line, what,
                    kind.empty() ? fmt::format("\"{}\"", escaped(token.text)) : kind);
@@ -119,7 +122,11 @@ ExpressionPtr ExpressionParser::make(ExpressionKind kind, int64_t line,
 
 ExpressionPtr ExpressionParser::expression(bool with_conditional) {
   const Nesting nesting(*this);
-  return with_conditional ? conditional() : disjunction();
+  ++expressions_;
+  ExpressionPtr node = with_conditional ? conditional() : disjunction();
+  --expressions_;
+  check_names();
+  return node;
 }
 
 bool ExpressionParser::ends_tuple(std::string_view end_word) const {
@@ -149,8 +156,11 @@ ExpressionPtr ExpressionParser::tuple(bool with_conditional, std::string_view en
 }
 
 ExpressionPtr ExpressionParser::conditional() {
+  const size_t unknown = unknown_.size();
   ExpressionPtr value = disjunction();
   while (is_name("if")) {
+    const Branch branch(*this);
+    unknown_.resize(unknown);
     const int64_t line = take().line;
     std::vector<ExpressionPtr> parts = parts_of(disjunction(), std::move(value));
     parts.push_back(skip_name("else") ? expression() : nullptr);

@@ -143,7 +143,9 @@ Value extreme(TemplateContext& context, const Value& input, const Given& given) 
     return Value::undefined("No aggregated item, sequence was empty.");
   }
   const auto* best = &keyed.front();
-  for (const auto& entry : keyed) {
+  // From the second on: one item alone need not have an order.
+  for (size_t i = 1; i < keyed.size(); ++i) {
+    const auto& entry = keyed[i];
     if (kMax ? is_less(context, best->first, entry.first)
              : is_less(context, entry.first, best->first)) {
       best = &entry;
@@ -209,6 +211,28 @@ Value batch(TemplateContext& context, const Value& input, const Given& given) {
   return context.generator(std::move(rows));
 }
 
+// So many columns, the first of them longer by one where the items do not fill all evenly.
+Value columns(TemplateContext& context, const Value& input, const Given& given) {
+  const BoundArguments bound(context, "slice", given, {"slices", "fill_with"}, 1);
+  const std::vector<Value> items = iterate(context, input);
+  const auto count = static_cast<size_t>(std::max<int64_t>(bound.integer_or(0, 0), 0));
+  context.expect_items(count);
+  const Value fill = bound.value_or(1, Value());
+  std::vector<Value> made;
+  auto begin = items.begin();
+  for (size_t i = 0; i < count; ++i) {
+    const bool longer = i < items.size() % count;
+    const auto end = begin + static_cast<std::ptrdiff_t>(items.size() / count + (longer ? 1 : 0));
+    std::vector<Value> column(begin, end);
+    if (!longer && !fill.is_none()) {
+      column.push_back(fill);
+    }
+    made.push_back(context.list(std::move(column)));
+    begin = end;
+  }
+  return context.generator(std::move(made));
+}
+
 }  // namespace
 
 void sort_by_key(TemplateContext& context, Keyed& keyed, bool reverse) {
@@ -220,17 +244,19 @@ void sort_by_key(TemplateContext& context, Keyed& keyed, bool reverse) {
 
 TemplateFilter find_sequence_filter(std::string_view name) {
   static const std::unordered_map<std::string_view, TemplateFilter> kFilters = {
-      {"batch", batch},        {"count", count},     {"d", defaulted}, {"default", defaulted},
-      {"dictsort", dictsort},  {"first", first},     {"items", items}, {"join", join},
-      {"last", last},          {"length", count},    {"list", list},   {"max", extreme<true>},
-      {"min", extreme<false>}, {"reverse", reverse}, {"sort", sort},   {"sum", sum},
-      {"unique", unique}};
+      {"batch", batch},        {"count", count},       {"d", defaulted},
+      {"default", defaulted},  {"dictsort", dictsort}, {"first", first},
+      {"items", items},        {"join", join},         {"last", last},
+      {"length", count},       {"list", list},         {"max", extreme<true>},
+      {"min", extreme<false>}, {"reverse", reverse},   {"slice", columns},
+      {"sort", sort},          {"sum", sum},           {"unique", unique}};
   const auto found = kFilters.find(name);
   return found == kFilters.end() ? nullptr : found->second;
 }
 
 TemplateFilter find_filter(std::string_view name) {
-  for (const auto find : {find_text_filter, find_sequence_filter, find_functional_filter}) {
+  for (const auto find :
+       {find_text_filter, find_layout_filter, find_sequence_filter, find_functional_filter}) {
     if (const TemplateFilter filter = find(name)) {
       return filter;
     }

@@ -93,17 +93,20 @@ Value string(TemplateContext& context, const Value& input, const Given& given) {
   return input.is_text() ? input : context.text(to_text(context, input));
 }
 
+template <bool kForce>
 Value escape(TemplateContext& context, const Value& input, const Given& given) {
   const BoundArguments bound(context, "escape", given, {});
-  static constexpr std::pair<char, std::string_view> kEntities[] = {
-      {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&#34;"}, {'\'', "&#39;"}};
-  std::string out;
-  for (const char c : to_text(context, input)) {
-    const auto found = std::find_if(std::begin(kEntities), std::end(kEntities),
-                                    [&](const auto& entity) { return entity.first == c; });
-    out += found == std::end(kEntities) ? std::string_view(&c, 1) : found->second;
+  if (input.is_markup() && !kForce) {
+    return input;
   }
-  return context.text(std::move(out));
+  std::string text = markup_escaped(to_text(context, input));
+  context.expect_text(text.size());
+  return Value::markup(std::move(text));
+}
+
+Value safe(TemplateContext& context, const Value& input, const Given& given) {
+  const BoundArguments bound(context, "safe", given, {});
+  return Value::markup(to_text(context, input));
 }
 
 Value format(TemplateContext& context, const Value& input, const Given& given) {
@@ -243,16 +246,17 @@ TemplateFilter find_text_filter(std::string_view name) {
   static const std::unordered_map<std::string_view, TemplateFilter> kFilters = {
       {"abs", absolute},
       {"capitalize", converted<python_capitalize>},
-      {"e", escape},
-      {"escape", escape},
+      {"e", escape<false>},
+      {"escape", escape<false>},
       {"float", to_real},
+      {"forceescape", escape<true>},
       {"format", format},
       {"indent", indent},
       {"int", to_integer},
       {"lower", converted<python_lower>},
       {"replace", replace},
       {"round", rounded},
-      {"safe", string},
+      {"safe", safe},
       {"string", string},
       {"title", converted<title_words>},
       {"tojson", tojson},

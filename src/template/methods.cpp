@@ -27,6 +27,7 @@ TemplateValue dict_view(TemplateContext& context, const TemplateValue& self,
 TemplateValue dict_get(TemplateContext& context, const TemplateValue& self,
                        const TemplateArguments& given) {
   const BoundArguments bound(context, "get", given, {"key", "default"}, 1);
+  expect_hashable(context, *bound[0]);
   const TemplateValue* found = self.dict().find(*bound[0]);
   return found != nullptr ? *found : bound.value_or(1, TemplateValue());
 }
@@ -120,10 +121,25 @@ bool is_unknown_method(const TemplateValue& value, std::string_view name) {
     return name == "fromkeys";
   }
   return value.is_text() &&
-         is_any(name, {"casefold",  "center",      "encode",   "expandtabs", "format_map",
-                       "isalnum",   "isalpha",     "isascii",  "isdecimal",  "isidentifier",
-                       "isnumeric", "isprintable", "istitle",  "ljust",      "maketrans",
-                       "rindex",    "rjust",       "swapcase", "translate",  "zfill"});
+         is_any(name, {"casefold", "encode", "format_map", "maketrans", "translate"});
+}
+
+// Methods of an escaped text give escaped texts.
+TemplateValue marked_as(const TemplateValue& self, TemplateValue result) {
+  if (!self.is_markup()) {
+    return result;
+  }
+  if (result.is_text()) {
+    return TemplateValue::markup(result.text());
+  }
+  if (!result.is_sequence()) {
+    return result;
+  }
+  std::vector<TemplateValue> items;
+  for (const TemplateValue& item : result.items()) {
+    items.push_back(item.is_text() ? TemplateValue::markup(item.text()) : item);
+  }
+  return TemplateValue::sequence(result.sequence()->kind, std::move(items));
 }
 
 }  // namespace
@@ -144,7 +160,7 @@ std::optional<TemplateValue> bound_method(TemplateContext& context, const Templa
   }
   auto call = [value, method](TemplateContext& inner, const TemplateArguments& given) {
     inner.spend_bytes(value.is_text() ? value.text().size() : 0);
-    return method(inner, value, given);
+    return marked_as(value, method(inner, value, given));
   };
   return TemplateValue::callable({name, std::move(call)});
 }

@@ -98,7 +98,8 @@ std::string representation(TemplateContext& context, const TemplateValue& value)
   context.spend(1);
   if (value.is_text()) {
     context.spend_bytes(value.text().size());
-    return python_quoted(value.text());
+    const std::string quoted = python_quoted(value.text());
+    return value.is_markup() ? "Markup(" + quoted + ")" : quoted;
   }
   if (value.is_boolean()) {
     return value.boolean() ? "True" : "False";
@@ -181,12 +182,28 @@ bool contains(TemplateContext& context, const TemplateValue& container, const Te
     return find_part(container.text(), item.text()) != std::string::npos;
   }
   if (container.is_dict()) {
-    context.spend_value(item);
+    expect_hashable(context, item);
     return container.dict().find(item) != nullptr;
+  }
+  if (container.is(SequenceKind::kKeys)) {
+    expect_hashable(context, item);
   }
   const Items items = iterate(context, container);
   return std::any_of(items.begin(), items.end(),
                      [&](const auto& candidate) { return is_equal(context, candidate, item); });
+}
+
+void expect_hashable(TemplateContext& context, const TemplateValue& value) {
+  context.spend_value(value);
+  const bool is_view = value.is(SequenceKind::kKeys) || value.is(SequenceKind::kItems);
+  if (value.is_dict() || value.is(SequenceKind::kList) || is_view) {
+    context.refuse(fmt::format("unhashable type: '{}'", value.type_name()));
+  }
+  if (value.is(SequenceKind::kTuple)) {
+    for (const TemplateValue& item : value.items()) {
+      expect_hashable(context, item);
+    }
+  }
 }
 
 bool compare(TemplateContext& context, Comparison comparison, const TemplateValue& left,

@@ -92,6 +92,7 @@ class StatementParser {
 
   StatementPtr if_tag() {
     StatementPtr made = make(StatementKind::kIf);
+    const ExpressionParser::Branch branch_around(in_);
     bool otherwise = false;
     do {
       in_.take();

@@ -226,13 +226,28 @@ ExpressionPtr ExpressionParser::filters(ExpressionPtr input) {
   while (skip_operator("|")) {
     node = filter(std::move(node));
   }
+  check_names();
   return node;
 }
 
-ExpressionPtr ExpressionParser::filter(ExpressionPtr input) {
-  if (current().kind == TokenKind::kName && find_filter(current().text) == nullptr) {
-    fail_here("expected a filter we know");
+// The filter or test at the current token. Outside `if` it must be one we know; whether it is
+// outside is certain only at the end of the expression.
+void ExpressionParser::expect_known(bool known) {
+  if (!known && branches_ == 0 && current().kind == TokenKind::kName) {
+    unknown_.push_back(at_);
   }
+}
+
+void ExpressionParser::check_names() {
+  if (expressions_ == 0 && !unknown_.empty()) {
+    const TemplateToken& token = tokens_[unknown_.front()];
+    const bool is_test = tokens_[unknown_.front() - 1].text != "|";
+    fail_at(token, is_test ? "expected a test we know" : "expected a filter we know");
+  }
+}
+
+ExpressionPtr ExpressionParser::filter(ExpressionPtr input) {
+  expect_known(find_filter(current().text) != nullptr);
   std::vector<ExpressionPtr> parts;
   const int64_t line = current().line;
   parts.push_back(std::move(input));
@@ -247,9 +262,7 @@ ExpressionPtr ExpressionParser::filter(ExpressionPtr input) {
 ExpressionPtr ExpressionParser::test(ExpressionPtr node) {
   const int64_t line = take().line;
   const bool negated = skip_name("not");
-  if (current().kind == TokenKind::kName && find_test(current().text) == nullptr) {
-    fail_here("expected a test we know");
-  }
+  expect_known(find_test(current().text) != nullptr);
   std::vector<ExpressionPtr> parts;
   parts.push_back(std::move(node));
   ExpressionPtr made = make(ExpressionKind::kTest, line, std::move(parts));

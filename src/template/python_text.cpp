@@ -184,7 +184,7 @@ std::vector<std::string> python_split(std::string_view text,
   return parts;
 }
 
-std::vector<std::string> python_lines(std::string_view text) {
+std::vector<std::string> python_lines(std::string_view text, bool keep_ends) {
   std::vector<std::string> lines;
   size_t begin = 0;
   for (size_t at = 0; at < text.size();) {
@@ -193,8 +193,8 @@ std::vector<std::string> python_lines(std::string_view text) {
     if (!ends_line(c)) {
       continue;
     }
-    lines.emplace_back(text.substr(begin, end - begin));
     at += c == '\r' && at < text.size() && text[at] == '\n' ? 1 : 0;
+    lines.emplace_back(text.substr(begin, (keep_ends ? at : end) - begin));
     begin = at;
   }
   if (begin < text.size()) {
@@ -238,6 +238,18 @@ std::vector<std::string> characters(std::string_view text) {
     parts.emplace_back(text.substr(begin, at - begin));
   }
   return parts;
+}
+
+std::string markup_escaped(std::string_view text) {
+  static constexpr std::pair<char, std::string_view> kEntities[] = {
+      {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&#34;"}, {'\'', "&#39;"}};
+  std::string out;
+  for (const char c : text) {
+    const auto found = std::find_if(std::begin(kEntities), std::end(kEntities),
+                                    [&](const auto& entity) { return entity.first == c; });
+    out += found == std::end(kEntities) ? std::string_view(&c, 1) : found->second;
+  }
+  return out;
 }
 
 std::string python_quoted(std::string_view text) {

@@ -20,6 +20,13 @@ TemplateValue texts(TemplateContext& context, std::vector<std::string> parts,
   return context.sequence(kind, std::move(items));
 }
 
+const std::string& text_argument(TemplateContext& context, const TemplateValue& value) {
+  if (!value.is_text()) {
+    context.refuse(fmt::format("must be str, not {}", value.type_name()));
+  }
+  return value.text();
+}
+
 template <StripSides kSides>
 TemplateValue strip(TemplateContext& context, const TemplateValue& self,
                     const TemplateArguments& given) {
@@ -72,23 +79,51 @@ TemplateValue partition(TemplateContext& context, const TemplateValue& self,
 
 TemplateValue lines(TemplateContext& context, const TemplateValue& self,
                     const TemplateArguments& given) {
-  const BoundArguments bound(context, "splitlines", given, {});
+  const BoundArguments bound(context, "splitlines", given, {"keepends"});
   context.expect_items(self.text().size() / 2);
-  return texts(context, python_lines(self.text()));
+  return texts(context, python_lines(self.text(), /*keep_ends=*/bound.flag(0)));
+}
+
+// The part of a text that the arguments `start` and `end` of find and its like name.
+struct TextRange {
+  std::string_view text;
+  int64_t begin = 0;   // code points in front of it
+  bool exists = true;  // false: not even an empty part is found there
+};
+
+TextRange range_of(TemplateContext& context, const std::string& text, const BoundArguments& bound) {
+  if (bound[1] == nullptr && bound[2] == nullptr) {
+    return {text};
+  }
+  context.spend_characters(text.size());
+  const int64_t size = count_code_points(text);
+  const auto place = [&](size_t parameter, int64_t otherwise) {
+    const int64_t given = bound.integer_or(parameter, otherwise);
+    return std::max<int64_t>(given < 0 ? given + size : given, 0);
+  };
+  const int64_t begin = place(1, 0);
+  const int64_t end = std::min(place(2, size), size);
+  if (begin > end) {
+    return {{}, begin, false};
+  }
+  const size_t from = code_point_offset(text, begin);
+  return {std::string_view(text).substr(from, code_point_offset(text, end) - from), begin};
 }
 
 // startswith and endswith take one string or a tuple of them.
 template <bool kStart>
 TemplateValue has_affix(TemplateContext& context, const TemplateValue& self,
                         const TemplateArguments& given) {
-  const BoundArguments bound(context, kStart ? "startswith" : "endswith", given, {"affix"}, 1);
-  const std::string& text = self.text();
+  const BoundArguments bound(context, kStart ? "startswith" : "endswith", given,
+                             {"affix", "start", "end"}, 1);
+  const TextRange range = range_of(context, self.text(), bound);
   const auto fits = [&](const TemplateValue& affix) {
     if (!affix.is_text()) {
       context.refuse(fmt::format("{} first arg must be str or a tuple of str, not {}",
                                  kStart ? "startswith" : "endswith", affix.type_name()));
     }
-    return kStart ? text.starts_with(affix.text()) : text.ends_with(affix.text());
+    return range.exists &&
+           (kStart ? range.text.starts_with(affix.text()) : range.text.ends_with(affix.text()));
   };
   if (!bound[0]->is(SequenceKind::kTuple)) {
     return TemplateValue::boolean(fits(*bound[0]));
@@ -128,31 +163,30 @@ TemplateValue replace(TemplateContext& context, const TemplateValue& self,
   return find_filter("replace")(context, self, given);
 }
 
-template <bool kFromRight>
+template <bool kFromRight, bool kMustExist>
 TemplateValue find(TemplateContext& context, const TemplateValue& self,
                    const TemplateArguments& given) {
-  const std::string part = BoundArguments(context, "find", given, {"sub"}, 1).text_or(0, "");
-  const std::string& text = self.text();
-  context.spend_search(text.size(), part.size());
-  const size_t at = kFromRight ? find_last_part(text, part) : find_part(text, part);
-  return TemplateValue::integer(
-      at == std::string::npos ? -1 : count_code_points(std::string_view(text).substr(0, at)));
-}
-
-TemplateValue index(TemplateContext& context, const TemplateValue& self,
-                    const TemplateArguments& given) {
-  TemplateValue found = find<false>(context, self, given);
-  if (*found.as_integer() < 0) {
+  const BoundArguments bound(context, "find", given, {"sub", "start", "end"}, 1);
+  const std::string part = text_argument(context, *bound[0]);
+  const TextRange range = range_of(context, self.text(), bound);
+  context.spend_search(range.text.size(), part.size());
+  const size_t at = !range.exists ? std::string::npos
+                    : kFromRight  ? find_last_part(range.text, part)
+                                  : find_part(range.text, part);
+  if (kMustExist && at == std::string::npos) {
     context.refuse("substring not found");
   }
-  return found;
+  return TemplateValue::integer(
+      at == std::string::npos ? -1 : range.begin + count_code_points(range.text.substr(0, at)));
 }
 
 TemplateValue count(TemplateContext& context, const TemplateValue& self,
                     const TemplateArguments& given) {
-  const std::string part = BoundArguments(context, "count", given, {"sub"}, 1).text_or(0, "");
-  context.spend_search(self.text().size(), part.size());
-  return TemplateValue::integer(count_occurrences(self.text(), part));
+  const BoundArguments bound(context, "count", given, {"sub", "start", "end"}, 1);
+  const std::string part = text_argument(context, *bound[0]);
+  const TextRange range = range_of(context, self.text(), bound);
+  context.spend_search(range.text.size(), part.size());
+  return TemplateValue::integer(range.exists ? count_occurrences(range.text, part) : 0);
 }
 
 TemplateValue join(TemplateContext& context, const TemplateValue& self,
@@ -178,35 +212,6 @@ TemplateValue format(TemplateContext& context, const TemplateValue& self,
   return context.text(format_braces(context, self.text(), given));
 }
 
-// isupper and islower: some character has case, and none the other one.
-template <int kCase>
-TemplateValue is_case(TemplateContext&, const TemplateValue& self, const TemplateArguments&) {
-  bool any = false;
-  for (size_t at = 0; at < self.text().size();) {
-    const int found = python_case(next_code_point(self.text(), at));
-    if (found == -kCase) {
-      return TemplateValue::boolean(false);
-    }
-    any = any || found == kCase;
-  }
-  return TemplateValue::boolean(any);
-}
-
-TemplateValue is_space(TemplateContext&, const TemplateValue& self, const TemplateArguments&) {
-  return TemplateValue::boolean(!self.text().empty() &&
-                                python_strip(self.text(), StripSides::kBoth).empty());
-}
-
-TemplateValue is_digit(TemplateContext& context, const TemplateValue& self,
-                       const TemplateArguments&) {
-  const std::string& text = self.text();
-  if (!std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; })) {
-    context.unsupported("isdigit of a text that is not ASCII");
-  }
-  return TemplateValue::boolean(!text.empty() &&
-                                text.find_first_not_of("0123456789") == std::string::npos);
-}
-
 }  // namespace
 
 TemplateMethod find_text_method(std::string_view name) {
@@ -214,13 +219,9 @@ TemplateMethod find_text_method(std::string_view name) {
       {"capitalize", converted<python_capitalize>},
       {"count", count},
       {"endswith", has_affix<false>},
-      {"find", find<false>},
+      {"find", find<false, false>},
       {"format", format},
-      {"index", index},
-      {"isdigit", is_digit},
-      {"islower", is_case<-1>},
-      {"isspace", is_space},
-      {"isupper", is_case<1>},
+      {"index", find<false, true>},
       {"join", join},
       {"lower", converted<python_lower>},
       {"lstrip", strip<StripSides::kLeft>},
@@ -228,7 +229,8 @@ TemplateMethod find_text_method(std::string_view name) {
       {"removeprefix", without_affix<true>},
       {"removesuffix", without_affix<false>},
       {"replace", replace},
-      {"rfind", find<true>},
+      {"rfind", find<true, false>},
+      {"rindex", find<true, true>},
       {"rpartition", partition<true>},
       {"rsplit", split<true>},
       {"rstrip", strip<StripSides::kRight>},
@@ -238,8 +240,11 @@ TemplateMethod find_text_method(std::string_view name) {
       {"strip", strip<StripSides::kBoth>},
       {"title", converted<python_title>},
       {"upper", converted<python_upper>}};
-  const auto found = kMethods.find(name);
-  return found == kMethods.end() ? nullptr : found->second;
+  if (const auto found = kMethods.find(name); found != kMethods.end()) {
+    return found->second;
+  }
+  const TemplateMethod layout = find_text_layout(name);
+  return layout != nullptr ? layout : find_text_class(name);
 }
 
 }  // namespace peft

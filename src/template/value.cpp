@@ -117,7 +117,12 @@ TemplateValue TemplateValue::undefined(std::string why) {
 }
 
 TemplateValue TemplateValue::text(std::string value) {
-  return TemplateValue(Storage(std::make_shared<const std::string>(std::move(value))));
+  return TemplateValue(Storage(Text{std::make_shared<const std::string>(std::move(value))}));
+}
+
+TemplateValue TemplateValue::markup(std::string value) {
+  return TemplateValue(
+      Storage(Text{std::make_shared<const std::string>(std::move(value)), /*is_markup=*/true}));
 }
 
 TemplateValue TemplateValue::sequence(SequenceKind kind, std::vector<TemplateValue> items) {

@@ -55,11 +55,12 @@ bool is_string(const Value& value) {
 bool is_mapping(const Value& value) {
   return value.is_dict();
 }
+// An undefined value can be called, to Python's mind; the call is an error.
 bool is_callable(const Value& value) {
-  return value.is_callable();
+  return value.is_callable() || value.is_undefined();
 }
-bool is_escaped(const Value&) {
-  return false;
+bool is_escaped(const Value& value) {
+  return value.is_markup();
 }
 
 // An undefined value has a length (0) and, to Jinja's mind, elements.
@@ -107,12 +108,14 @@ bool is_same(TemplateContext& context, const Value& value, const Given& given) {
 
 bool is_filter(TemplateContext& context, const Value& value, const Given& given) {
   expect_none(context, given);
-  return find_filter(to_text(context, value)) != nullptr;
+  expect_hashable(context, value);
+  return value.is_text() && find_filter(value.text()) != nullptr;
 }
 
 bool is_test(TemplateContext& context, const Value& value, const Given& given) {
   expect_none(context, given);
-  return find_test(to_text(context, value)) != nullptr;
+  expect_hashable(context, value);
+  return value.is_text() && find_test(value.text()) != nullptr;
 }
 
 template <Comparison kComparison>

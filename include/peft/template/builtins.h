@@ -21,8 +21,10 @@ using TemplateTest = bool (*)(TemplateContext& context, const TemplateValue& val
 TemplateFilter find_filter(std::string_view name);
 TemplateTest find_test(std::string_view name);
 
-/// Filters on text, on sequences, and those that apply others (map, select); null when unknown.
+/// Filters on text, on its layout, on sequences, and those that apply others (map, select); null
+/// when unknown.
 TemplateFilter find_text_filter(std::string_view name);
+TemplateFilter find_layout_filter(std::string_view name);
 TemplateFilter find_sequence_filter(std::string_view name);
 TemplateFilter find_functional_filter(std::string_view name);
 
@@ -39,6 +41,9 @@ using TemplateMethod = TemplateFilter;
 
 /// A method of str; null when unknown.
 TemplateMethod find_text_method(std::string_view name);
+/// Those that align and convert case, and those that ask for the class of all characters.
+TemplateMethod find_text_layout(std::string_view name);
+TemplateMethod find_text_class(std::string_view name);
 
 /// range, dict, namespace, raise_exception and strftime_now.
 std::vector<std::pair<std::string, TemplateValue>> template_globals();

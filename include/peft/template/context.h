@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -57,7 +58,9 @@ class TemplateContext {
   /// Checks and pays for a text before it is built.
   void expect_text(size_t bytes);
   /// Pays for a list of so many items before it is built.
-  void expect_items(size_t items) { spend(1 + 4 * static_cast<int64_t>(items)); }
+  void expect_items(size_t items) {
+    spend(1 + 4 * static_cast<int64_t>(std::min(items, size_t{1} << 60)));
+  }
 
   /// New values, paid for, with their size and depth checked.
   TemplateValue text(std::string value);

@@ -47,6 +47,19 @@ class ExpressionParser {
   std::vector<std::string> take_names() { return std::exchange(names_, {}); }
   void add_names(const std::vector<std::string>& names);
 
+  /// While it lives, filters and tests that we do not know are faults only where they are reached:
+  /// Jinja's own rule inside `if`.
+  class Branch {
+   public:
+    explicit Branch(ExpressionParser& parser) : parser_(parser) { ++parser_.branches_; }
+    ~Branch() { --parser_.branches_; }
+    Branch(const Branch&) = delete;
+    Branch& operator=(const Branch&) = delete;
+
+   private:
+    ExpressionParser& parser_;
+  };
+
   /// Counts one level of nesting while it lives; throws ModelError beyond 64.
   class Nesting {
    public:
@@ -63,6 +76,9 @@ class ExpressionParser {
   bool is(TokenKind kind, std::string_view text) const {
     return current().kind == kind && current().text == text;
   }
+  [[noreturn]] void fail_at(const TemplateToken& token, std::string_view what) const;
+  void expect_known(bool known);
+  void check_names();
   bool ends_tuple(std::string_view end_word) const;
   ExpressionPtr make(ExpressionKind kind, int64_t line, std::vector<ExpressionPtr> parts) const;
   ExpressionPtr conditional();
@@ -90,6 +106,9 @@ class ExpressionParser {
   std::vector<TemplateToken> tokens_;
   size_t at_ = 0;
   int nesting_ = 0;
+  int branches_ = 0;
+  int expressions_ = 0;          // around the current token
+  std::vector<size_t> unknown_;  // places of unknown names that an `if` behind them may excuse
   std::vector<std::string> names_;
 };
 

@@ -37,6 +37,9 @@ bool is_equal(TemplateContext& context, const TemplateValue& left, const Templat
 /// left < right; refuses types that have no order.
 bool is_less(TemplateContext& context, const TemplateValue& left, const TemplateValue& right);
 
+/// Refuses what cannot be the key of a dict: lists, dicts, and tuples that hold them.
+void expect_hashable(TemplateContext& context, const TemplateValue& value);
+
 /// item in container.
 bool contains(TemplateContext& context, const TemplateValue& container, const TemplateValue& item);
 

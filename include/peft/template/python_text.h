@@ -35,8 +35,8 @@ std::vector<std::string> python_split(std::string_view text,
                                       std::optional<std::string_view> separator, int64_t limit,
                                       bool from_right = false);
 
-/// str.splitlines.
-std::vector<std::string> python_lines(std::string_view text);
+/// str.splitlines; `keep_ends` leaves the line ends on.
+std::vector<std::string> python_lines(std::string_view text, bool keep_ends = false);
 
 /// str.replace; `limit` < 0 means all.
 std::string python_replace(std::string_view text, std::string_view from, std::string_view to,
@@ -49,6 +49,9 @@ size_t find_part(std::string_view text, std::string_view part, size_t from = 0);
 size_t find_last_part(std::string_view text, std::string_view part);
 
 std::vector<std::string> characters(std::string_view text);
+
+/// &, <, >, " and ' as entities, as markupsafe writes them.
+std::string markup_escaped(std::string_view text);
 
 /// repr of a str and of a float.
 std::string python_quoted(std::string_view text);

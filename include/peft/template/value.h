@@ -83,7 +83,10 @@ struct TemplateLoop {
 /// A Python value as Jinja sees it. Copies are cheap and share what they hold.
 class TemplateValue {
  public:
-  using Text = std::shared_ptr<const std::string>;
+  struct Text {
+    std::shared_ptr<const std::string> value;
+    bool is_markup = false;  ///< came from `safe` or `escape`: adding to it escapes what is added
+  };
   using Sequence = std::shared_ptr<TemplateSequence>;
   using Dict = std::shared_ptr<const TemplateDict>;
   using Namespace = std::shared_ptr<TemplateNamespace>;
@@ -98,6 +101,8 @@ class TemplateValue {
   static TemplateValue real(double value) { return TemplateValue(Storage(value)); }
   /// A string, which must be UTF-8.
   static TemplateValue text(std::string value);
+  /// A string that counts as escaped.
+  static TemplateValue markup(std::string value);
   static TemplateValue sequence(SequenceKind kind, std::vector<TemplateValue> items);
   static TemplateValue dict(TemplateDict value);
   static TemplateValue callable(TemplateCallable value);
@@ -124,7 +129,8 @@ class TemplateValue {
   const std::string& why_undefined() const { return *std::get<TemplateUndefined>(storage_).why; }
   bool boolean() const { return std::get<bool>(storage_); }
   double real() const { return std::get<double>(storage_); }
-  const std::string& text() const { return *std::get<Text>(storage_); }
+  const std::string& text() const { return *std::get<Text>(storage_).value; }
+  bool is_markup() const { return is_text() && std::get<Text>(storage_).is_markup; }
   const Sequence& sequence() const { return std::get<Sequence>(storage_); }
   const std::vector<TemplateValue>& items() const { return sequence()->items; }
   const TemplateDict& dict() const { return *std::get<Dict>(storage_); }
