@@ -44,7 +44,12 @@ void expect_as_the_reference(const fs::path& file) {
   const SpecialTokens special = special_tokens(fixture["tokens"]["bos_token"].get<std::string>(),
                                                fixture["tokens"]["eos_token"].get<std::string>());
   for (const Json& family : fixture["families"]) {
-    const ChatTemplate chat_template(family["template"].get<std::string>(), special);
+    const auto name = family["name"].get<std::string>();
+    const ChatTemplate chat_template(
+        family.contains("template")
+            ? family["template"].get<std::string>()
+            : read_text<ModelError>(file.parent_path() / "families" / (name + ".jinja"), 1 << 20),
+        special);
     for (const Json& entry : family["cases"]) {
       const Json& messages = fixture["conversations"][entry["conversation"].get<size_t>()];
       EXPECT_EQ(outcome(chat_template, messages, entry["tools"] ? fixture["tools"] : Json(),
