@@ -32,6 +32,31 @@ std::optional<size_t> first_in_tail(const std::vector<int32_t>& ids, size_t from
   return found;
 }
 
+/// The special tokens at the end of a conversation whose last turn is an assistant's with these
+/// members; empty where the template refuses so plain a conversation, which is judged on the rows.
+std::vector<int32_t> special_tail(const TextPipeline& pipeline, const Json& members) {
+  Json answer = {{"role", "assistant"}};
+  answer.update(members);
+  const Json probe = {{{"role", "user"}, {"content", "a"}}, answer};
+  std::vector<int32_t> ids;
+  try {
+    const std::string text = pipeline.chat_template->render(probe, Json(), false);
+    ids = pipeline.tokenizer.encode(text, /*add_special_tokens=*/false).ids;
+  } catch (const Error&) {
+    return {};
+  }
+  const Tokenizer& tokenizer = pipeline.tokenizer;
+  std::vector<int32_t> tail;
+  const auto first =
+      first_in_tail(ids, 0, tokenizer, [&](int32_t id) { return tokenizer.is_special(id); });
+  for (size_t i = first.value_or(ids.size()); i < ids.size(); ++i) {
+    if (tokenizer.is_special(ids[i])) {
+      tail.push_back(ids[i]);
+    }
+  }
+  return tail;
+}
+
 }  // namespace
 
 std::optional<size_t> find_turn_end(const std::vector<int32_t>& ids, size_t from,
@@ -45,20 +70,19 @@ std::vector<int32_t> stop_set(const TextPipeline& pipeline) {
   if (pipeline.chat_template == nullptr || !pipeline.tokenizer.reads_text()) {
     return stops;
   }
-  const Json probe = {{{"role", "user"}, {"content", "a"}},
-                      {{"role", "assistant"}, {"content", "b"}}};
-  std::vector<int32_t> ids;
-  try {
-    const std::string text = pipeline.chat_template->render(probe, Json(), false);
-    ids = pipeline.tokenizer.encode(text, /*add_special_tokens=*/false).ids;
-  } catch (const DataError&) {
-    return stops;  // a template that refuses so plain a conversation is judged on the rows
-  }
-  const std::optional<size_t> end = first_in_tail(
-      ids, 0, pipeline.tokenizer, [&](int32_t id) { return pipeline.tokenizer.is_special(id); });
-  if (end && !holds(stops, ids[*end])) {
-    stops.push_back(ids[*end]);
-  }
+  const auto add = [&](const std::vector<int32_t>& tail, bool whole) {
+    if (!tail.empty() && (whole || tail.size() == 1) && !holds(stops, tail.front())) {
+      stops.push_back(tail.front());
+    }
+  };
+  add(special_tail(pipeline, {{"content", "b"}}), /*whole=*/true);
+  // A call may end in a token of its own; where several follow, those before the last close
+  // brackets.
+  const Json call = {{"type", "function"},
+                     {"id", "abcdefgh1"},
+                     {"function", {{"name", "f"}, {"arguments", Json::object()}}}};
+  add(special_tail(pipeline, {{"content", ""}, {"tool_calls", Json::array({call})}}),
+      /*whole=*/false);
   return stops;
 }
 

@@ -47,8 +47,8 @@ Value is_identifier(TemplateContext& context, const Value& self, const Given& gi
   std::string text = self.text();
   const bool starts = !text.empty() && !is_ascii_digit(text.front());
   std::replace(text.begin(), text.end(), '_', 'x');
-  return Value::boolean(is_all<is_ascii_word>(context, Value::text(std::move(text)), given).boolean() &&
-                        starts);
+  return Value::boolean(
+      is_all<is_ascii_word>(context, Value::text(std::move(text)), given).boolean() && starts);
 }
 
 Value is_printable(TemplateContext&, const Value& self, const Given&) {

@@ -87,9 +87,12 @@ Value swap_case(TemplateContext& context, const Value& self, const Given& given)
 
 TemplateMethod find_text_layout(std::string_view name) {
   static const std::unordered_map<std::string_view, TemplateMethod> kMethods = {
-      {"center", padded<Padding::kBoth>}, {"expandtabs", expand_tabs},
-      {"ljust", padded<Padding::kRight>}, {"rjust", padded<Padding::kLeft>},
-      {"swapcase", swap_case},            {"zfill", zero_filled}};
+      {"center", padded<Padding::kBoth>},
+      {"expandtabs", expand_tabs},
+      {"ljust", padded<Padding::kRight>},
+      {"rjust", padded<Padding::kLeft>},
+      {"swapcase", swap_case},
+      {"zfill", zero_filled}};
   const auto found = kMethods.find(name);
   return found == kMethods.end() ? nullptr : found->second;
 }

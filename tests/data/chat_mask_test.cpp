@@ -153,6 +153,34 @@ TEST_F(ChatMask, NamesTheRowThatTheTemplateRefuses) {
   EXPECT_NE(text.find("No users."), std::string::npos) << text;
 }
 
+/// Calls end in a token of their own, "<u>".
+constexpr const char* kCalls =
+    "{% for m in messages %}{{ '<a>' if m.role == 'assistant' else 't:' if m.role == 'tool' }}"
+    "{{ m.content }}{% for call in m.tool_calls or [] %}{{ call.function.name ~ '()' }}{% endfor %}"
+    "{{ '<u>' if m.tool_calls else '<e>' }}{% endfor %}{% if add_generation_prompt %}<a>{% endif "
+    "%}";
+
+TEST_F(ChatMask, TrainsCallsOfToolsAndNotTheirResults) {
+  Conversation conversation = conversation_of({"hi", "", "", "so"});
+  conversation.messages[1]["tool_calls"] = {{{"function", {{"name", "f"}}}}};
+  conversation.messages[2] = {{"role", "tool"}, {"content", "42"}};
+  const MaskedConversation result = masked(conversation, {}, kCalls);
+  EXPECT_EQ(marked(result.rows[0], tokenizer_), "hi<e><a>⟦f()<u>⟧t:42<e><a>⟦so<e>⟧");
+  EXPECT_EQ(result.border, Border::kIds);
+}
+
+TEST_F(ChatMask, KnowsTheTokenThatEndsACall) {
+  const ChatTemplate chat_template(kCalls, tokenizer_.special());
+  EXPECT_EQ(stop_set({tokenizer_, &chat_template, {2}}), (std::vector<int32_t>{2, 5, 3}));
+}
+
+TEST_F(ChatMask, TakesNoBracketOfACallForItsEnd) {
+  const std::string source =
+      "{% for m in messages %}{{ m.content }}{{ 'f<u>' if m.tool_calls }}<e>{% endfor %}";
+  const ChatTemplate chat_template(source, tokenizer_.special());
+  EXPECT_EQ(stop_set({tokenizer_, &chat_template, {2}}), (std::vector<int32_t>{2, 5}));
+}
+
 TEST_F(ChatMask, KnowsTheTokenThatEndsATurn) {
   const ChatTemplate chat_template(kTurns, tokenizer_.special());
   EXPECT_EQ(stop_set({tokenizer_, &chat_template, {2}}), (std::vector<int32_t>{2, 5}));

@@ -32,8 +32,7 @@ std::vector<FuzzedChat> chats() {
 // "text: ...", "refused: ..." with the words of raise_exception, or "refused".
 std::string outcome(const ChatTemplate& chat_template, const FuzzedChat& chat) {
   try {
-    return "text: " +
-           chat_template.render(chat.messages, chat.tools, chat.add_generation_prompt);
+    return "text: " + chat_template.render(chat.messages, chat.tools, chat.add_generation_prompt);
   } catch (const DataError& error) {
     const std::string text = error.what();
     const std::string_view raised = "the chat template refuses this conversation: ";

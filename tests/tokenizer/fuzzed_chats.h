@@ -127,7 +127,9 @@ class FuzzedChat {
     if (kind == 1) {
       const std::string first = text();
       const std::string last = text();
-      return {{{"type", "text"}, {"text", first}}, {{"type", "image"}}, {{"type", "text"}, {"text", last}}};
+      return {{{"type", "text"}, {"text", first}},
+              {{"type", "image"}},
+              {{"type", "text"}, {"text", last}}};
     }
     if (kind == 2) {
       Json made = {{"content", text()}};
@@ -224,16 +226,19 @@ class FuzzedChat {
       const std::string name(pick(kNames));
       Json properties = Json::object();
       properties[name] = schema(depth + 1);
-      return {{"type", "object"}, {"properties", std::move(properties)}, {"required", Json::array()}};
+      return {
+          {"type", "object"}, {"properties", std::move(properties)}, {"required", Json::array()}};
     }
     return {{"oneOf", Json::array({schema(depth + 1), {{"type", "string"}}})}};
   }
 
   static constexpr std::array<std::string_view, 34> kWords = {
-      "", " ", "\n", "\n\n", "  Hi", "there ", "a b  c", "é😀", "日本語", "<|im_end|>", "</s>",
-      "<think>\nhm\n</think>\n\n", "<think>", "</think>x", "\"q\"", "it's", "\\", "{}", "{{ x }}",
-      "<b>&", "\r\n", "\t", "\u00a0", "\u2028", "\x7f", "\x1b", "/no_think", "/think", "#", "1.5",
-      "The end.", "<|channel|>", "true", "🇩🇪"};
+      "",         " ",           "\n",        "\n\n",       "  Hi",   "there ",
+      "a b  c",   "é😀",          "日本語",    "<|im_end|>", "</s>",   "<think>\nhm\n</think>\n\n",
+      "<think>",  "</think>x",   "\"q\"",     "it's",       "\\",     "{}",
+      "{{ x }}",  "<b>&",        "\r\n",      "\t",         "\u00a0", "\u2028",
+      "\x7f",     "\x1b",        "/no_think", "/think",     "#",      "1.5",
+      "The end.", "<|channel|>", "true",      "🇩🇪"};
   static constexpr std::array<std::string_view, 6> kNames = {"place", "unit", "days",
                                                              "é",     "x y",  "on"};
   static constexpr std::array<double, 5> kNumbers = {0.5, -1.25, 3.0, 1e16, 100.0};
