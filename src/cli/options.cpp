@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 
@@ -48,6 +49,16 @@ void check_choice(const std::string& flag, const std::string& value,
 
 void check_at_least(const std::string& flag, int64_t value, int64_t least) {
   check<UsageError>(value >= least, "{}: expected at least {}, found {}", flag, least, value);
+}
+
+double share_of(const std::string& flag, const std::string& text) {
+  const bool percent = text.ends_with('%');
+  const std::string digits = text.substr(0, text.size() - (percent ? 1 : 0));
+  double value = 0.0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  check<UsageError>(error == std::errc() && end == digits.data() + digits.size(),
+                    "{}: expected a share, as in 1% or 0.01, found \"{}\"", flag, escaped(text));
+  return percent ? value / 100.0 : value;
 }
 
 Request model_request(const ModelOptions& options) {

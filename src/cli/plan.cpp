@@ -157,8 +157,9 @@ int plan(const PlanCommand& options) {
   Dataset train = load_dataset(data_sources(data.at("train")), data_options(data), text.pipeline());
   std::vector<Example> held_out;
   if (!data.at("eval").is_null()) {
-    held_out =
-        load_dataset(data_sources(data.at("eval")), data_options(data), text.pipeline()).examples;
+    held_out = load_dataset(data_sources(data.at("eval"), /*held_out=*/true), data_options(data),
+                            text.pipeline())
+                   .examples;
   } else {
     held_out = split_off(train, data.at("eval_split_ratio").get<double>(),
                          config.values["training"].at("seed").get<uint64_t>());

@@ -22,6 +22,7 @@ struct TrainCommand {
   bool dry_run = false;
   bool allow_pickle = false;
   std::string resume;
+  std::string skip_bad;
   std::vector<std::string> allow_changed;
 };
 
@@ -38,6 +39,9 @@ int train(const TrainCommand& options) {
   }
   if (options.allow_pickle) {
     overrides.push_back({"model.allow_pickle", true});
+  }
+  if (!options.skip_bad.empty()) {
+    overrides.push_back({"data.skip_bad", share_of("--skip-bad", options.skip_bad)});
   }
   const ResolvedConfig config = load_config(options.config, overrides);
   for (const std::string& note : config.notes) {
@@ -76,6 +80,8 @@ void setup_train(CLI::App& app, Action& action) {
                    "FIELD that may differ from the run that is resumed; repeatable")
       ->allow_extra_args(false)
       ->take_all();
+  command->add_option("--skip-bad", options->skip_bad,
+                      "N% of the rows may break their shape; they are passed over and listed");
   command->add_flag("--dry-run", options->dry_run,
                     "everything up to the first step, then stop; nothing is written");
   command->add_flag("--overwrite", options->overwrite,

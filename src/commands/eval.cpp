@@ -50,6 +50,7 @@ Dataset read_data(const Json& request, const OpenModel& open, const TextSide& te
   std::vector<DataSource> sources;
   for (const Json& file : request.at("data")) {
     DataSource source{file.get<std::string>()};
+    source.held_out = true;
     if (request.at("limit").is_number_integer()) {
       source.limit = request.at("limit").get<int64_t>();
     }

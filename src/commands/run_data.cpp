@@ -22,7 +22,8 @@ RunData read_data(const Json& config, const TextSide& text, const CausalLM& mode
   data.report["train"] = report_json(data.train.report);
   data.report["sample"] = sample_json(data.train, text.tokenizer(), kSampleRows);
   if (!section.at("eval").is_null()) {
-    Dataset held_out = load_dataset(data_sources(section.at("eval")), options, text.pipeline());
+    Dataset held_out =
+        load_dataset(data_sources(section.at("eval"), /*held_out=*/true), options, text.pipeline());
     check_ids(held_out, model);
     data.report["eval"] = report_json(held_out.report);
     data.held_out = std::move(held_out.examples);

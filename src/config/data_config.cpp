@@ -3,8 +3,9 @@
 namespace peft {
 namespace {
 
-DataSource data_source(const Json& value) {
+DataSource data_source(const Json& value, bool held_out) {
   DataSource source;
+  source.held_out = held_out;
   if (value.is_string()) {
     source.path = value.get<std::string>();
     return source;
@@ -19,24 +20,27 @@ DataSource data_source(const Json& value) {
 
 }  // namespace
 
-DataOptions data_options(const Json& data) {
+DataOptions data_options(const Json& data, Task task) {
   return {.format = data.at("format").get<std::string>(),
           .train_on = data.at("train_on").get<std::string>(),
           .train_on_eos = data.at("train_on_eos").get<bool>(),
           .max_length = data.at("max_length").get<int64_t>(),
           .overflow = data.at("overflow").get<std::string>(),
           .columns = data.at("columns"),
-          .special_in_text = data.at("special_in_text").get<std::string>()};
+          .special_in_text = data.at("special_in_text").get<std::string>(),
+          .text_split = data.at("text_split").get<std::string>(),
+          .skip_bad = data.at("skip_bad").get<double>(),
+          .task = task};
 }
 
-std::vector<DataSource> data_sources(const Json& value) {
+std::vector<DataSource> data_sources(const Json& value, bool held_out) {
   std::vector<DataSource> sources;
   if (value.is_array()) {
     for (const Json& item : value) {
-      sources.push_back(data_source(item));
+      sources.push_back(data_source(item, held_out));
     }
   } else if (!value.is_null()) {
-    sources.push_back(data_source(value));
+    sources.push_back(data_source(value, held_out));
   }
   return sources;
 }

@@ -63,8 +63,9 @@ const std::vector<Key>& data_keys() {
        .types = {kSources},
        .fallback = std::nullopt,
        .aliases = {{"dataset_name"}, {"datasets"}, {"dataset"}, {"dataset.source"}, {"data_files"}},
-       .summary =
-           "training rows: a .jsonl or .json file, {path, weight, limit}, or a list of these"},
+       .summary = "training rows: a file (.jsonl, .json, .csv, .tsv, .txt, .parquet), a folder or "
+                  "a pattern "
+                  "of such, {path, weight, limit}, or a list of these"},
       {.name = "eval",
        .types = {kSources},
        .fallback = nullptr,
@@ -81,8 +82,9 @@ const std::vector<Key>& data_keys() {
       {.name = "format",
        .types = {kString},
        .fallback = "auto",
-       .choices = {"auto", "text", "pair", "instruct", "chat", "tokens"},
-       .synonyms = {{"alpaca", "instruct"}},
+       .choices = {"auto", "text", "pair", "instruct", "chat", "segments", "classification",
+                   "tokens"},
+       .synonyms = {{"alpaca", "instruct"}, {"sharegpt", "chat"}, {"input_output", "segments"}},
        .aliases = {{"formatting"}},
        .summary = "shape of a row; auto: from the first row's keys, and said aloud"},
       {.name = "columns",
@@ -125,6 +127,18 @@ const std::vector<Key>& data_keys() {
        .summary =
            "a special token spelled out in a row's own text: parse (it becomes that token, as "
            "in transformers, and the rows are counted) or error"},
+      {.name = "text_split",
+       .types = {kString},
+       .fallback = "blank_line",
+       .choices = {"blank_line", "line", "none"},
+       .summary = "rows of a .txt file: its paragraphs, its lines, or the whole file"},
+      {.name = "skip_bad",
+       .types = {kNumber},
+       .fallback = 0.0,
+       .least = 0.0,
+       .most = 0.99,
+       .summary = "share of rows that may break their shape; they are passed over, counted and "
+                  "listed"},
       {.name = "max_length",
        .types = {kInt},
        .fallback = 2048,

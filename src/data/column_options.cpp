@@ -18,13 +18,15 @@ const std::map<std::string, std::string> kRoles = {
 
 const std::vector<std::string>& column_names() {
   static const std::vector<std::string> names = {
-      "messages", "role",   "content",    "roles",  "tools", "system",    "instruction", "input",
-      "history",  "prompt", "completion", "output", "text",  "input_ids", "labels"};
+      "messages",    "role",      "content", "roles",    "tools",      "system",
+      "instruction", "input",     "history", "prompt",   "completion", "output",
+      "text",        "text_pair", "label",   "segments", "input_ids",  "labels"};
   return names;
 }
 
 void check_column_options(const DataOptions& options) {
-  const std::vector<std::string> formats = {"auto", "text", "pair", "instruct", "chat", "tokens"};
+  const std::vector<std::string> formats = {"auto", "text",     "pair",           "instruct",
+                                            "chat", "segments", "classification", "tokens"};
   check<UsageError>(std::find(formats.begin(), formats.end(), options.format) != formats.end(),
                     "data.format: expected one of {}, found \"{}\"{}", join(formats, ", "),
                     options.format, did_you_mean(options.format, formats));

@@ -97,6 +97,7 @@ void describe_tally(const DataTally& tally, const DataOptions& options, DataRepo
   report.special_in_text = tally.special.count();
 
   const std::string limit = with_commas(options.max_length);
+  note(report, tally.bad, "bad rows, passed over");
   note(report, tally.cut, fmt::format("rows cut at {} tokens", limit));
   note(report, tally.too_long, fmt::format("rows longer than {} tokens, dropped", limit));
   note(report, tally.split, fmt::format("rows split in pieces of {} tokens", limit));

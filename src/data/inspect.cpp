@@ -184,6 +184,7 @@ Json report_json(const DataReport& report) {
           {"split_per_turn", report.split_per_turn},
           {"duplicates", report.duplicates},
           {"special_in_text", report.special_in_text},
+          {"bad_rows", report.bad_rows},
           {"notes", report.notes},
           {"sha256", report.sha256.empty() ? Json() : Json(report.sha256)}};
 }

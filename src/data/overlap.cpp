@@ -21,7 +21,7 @@ constexpr size_t kMostShown = 10;
 
 using Signature = std::array<uint32_t, kHashes>;
 
-uint64_t mixed(uint64_t value) {  // the finaliser of splitmix64
+uint64_t scrambled(uint64_t value) {  // the finaliser of splitmix64
   value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9u;
   value = (value ^ (value >> 27)) * 0x94D049BB133111EBu;
   return value ^ (value >> 31);
@@ -35,9 +35,9 @@ Signature signature_of(const std::vector<int32_t>& ids) {
   for (size_t begin = 0; begin + length <= ids.size(); ++begin) {
     uint64_t run = length;
     for (size_t i = 0; i < length; ++i) {
-      run = mixed(run ^ static_cast<uint32_t>(ids[begin + i]));
+      run = scrambled(run ^ static_cast<uint32_t>(ids[begin + i]));
     }
-    const uint64_t step = mixed(run ^ 0x9E3779B97F4A7C15u);
+    const uint64_t step = scrambled(run ^ 0x9E3779B97F4A7C15u);
     for (uint32_t& value : least) {
       run += step;  // double hashing: one pair of numbers serves all functions
       value = std::min(value, static_cast<uint32_t>(run >> 32));
@@ -49,7 +49,7 @@ Signature signature_of(const std::vector<int32_t>& ids) {
 uint64_t band_key(const Signature& signature, size_t band) {
   uint64_t key = band;
   for (size_t i = 0; i < kBand; ++i) {
-    key = mixed(key ^ signature[band * kBand + i]);
+    key = scrambled(key ^ signature[band * kBand + i]);
   }
   return key;
 }

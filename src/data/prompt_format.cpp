@@ -1,6 +1,8 @@
 #include "peft/data/prompt_format.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <utility>
 
 #include "peft/data/stop_tokens.h"
@@ -13,6 +15,27 @@ using Layout = RowMapping::Layout;
 
 // Without a tokenizer the model's own vocabulary is the limit; who has the model checks that.
 constexpr int64_t kNoVocabulary = int64_t{1} << 31;
+
+/// A label's name: a string, or the spelling of an integer or a boolean.
+std::string read_label(const Json& label, const std::string& where) {
+  check<DataError>(label.is_string() || label.is_number_integer() || label.is_boolean(),
+                   "{}: label: expected a string, an integer, true or false, found {}", where,
+                   json_excerpt(label));
+  return label.is_string() ? label.get<std::string>() : label.dump();
+}
+
+/// A number, which a CSV file has as text.
+float read_score(const Json& label, const std::string& where) {
+  float score = label.is_number() ? label.get<float>() : std::nanf("");
+  if (label.is_string()) {
+    const std::string text = without_space(label.get<std::string>());
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), score);
+    score = error == std::errc() && end == text.data() + text.size() ? score : std::nanf("");
+  }
+  check<DataError>(std::isfinite(score), "{}: label: expected a number, found {}", where,
+                   json_excerpt(label));
+  return score;
+}
 
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -61,6 +84,10 @@ FormattedSource PromptFormat::format(const Json& row, const RowMapping& mapping,
     case RowShape::kPair:
       return format_pair({text_column(row, mapping, "prompt", where),
                           text_column(row, mapping, "completion", where)});
+    case RowShape::kSegments:
+      return format_segments(mapping.column(row, "segments"), where);
+    case RowShape::kClassification:
+      return format_labelled(row, mapping, where);
     case RowShape::kText:
       return format_text(text_column(row, mapping, "text", where));
   }
@@ -151,6 +178,67 @@ FormattedSource PromptFormat::format_text(const std::string& text) const {
   row.labels = all_labels(tokens.ids, pipeline_.tokenizer);
   row.ids = std::move(tokens.ids);
   source.rows.push_back(std::move(row));
+  return source;
+}
+
+/// The segments' texts one behind the other, tokenised once and as they are: who writes a mask
+/// writes the special tokens, too. A token over a border belongs to the segment in which it ends.
+FormattedSource PromptFormat::format_segments(const Json& list, const std::string& where) const {
+  check<DataError>(list.is_array() && !list.empty(),
+                   "{}: segments: expected a list of {{\"text\", \"label\"}}, found {}", where,
+                   json_excerpt(list));
+  std::string text;
+  std::vector<int64_t> ends;  // of the segments, in code points
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Json& segment = list[i];
+    check<DataError>(segment.is_object() && segment.value("text", Json()).is_string() &&
+                         segment.value("label", Json()).is_boolean(),
+                     "{}: segments[{}]: expected {{\"text\": a string, \"label\": true or false}}, "
+                     "found {}",
+                     where, i, json_excerpt(segment));
+    const auto& part = segment.at("text").get_ref<const std::string&>();
+    text += part;
+    ends.push_back((ends.empty() ? 0 : ends.back()) + count_code_points(part));
+  }
+  const Encoding tokens = pipeline_.tokenizer.encode(text, /*add_special_tokens=*/false);
+  FormattedRow row{tokens.ids, all_labels(tokens.ids, pipeline_.tokenizer)};
+  for (size_t i = 0; i < row.ids.size(); ++i) {
+    const auto place = std::lower_bound(ends.begin(), ends.end(), tokens.offsets[i].second);
+    const auto segment = std::min<size_t>(place - ends.begin(), list.size() - 1);
+    row.labels[i] = list[segment].at("label").get<bool>() ? row.labels[i] : kIgnored;
+  }
+  FormattedSource source;
+  source.without_bos = adds_bos_ && !starts_with_bos(row.ids);
+  source.rows.push_back(std::move(row));
+  return source;
+}
+
+FormattedSource PromptFormat::format_labelled(const Json& row, const RowMapping& mapping,
+                                              const std::string& where) const {
+  const std::string text = text_column(row, mapping, "text", where);
+  check<DataError>(mapping.column(row, "text_pair").is_null(),
+                   "{}: the second text \"{}\" cannot be read in this version; write both as one "
+                   "column, or name another with data.columns",
+                   where,
+                   mapping.columns.count("text_pair") != 0 ? mapping.columns.at("text_pair") : "");
+  FormattedSource source;
+  source.special_in_text = holds_special(text);
+  Encoding tokens = encode_text(text, &source.extra_bos);
+  const auto is_added = [&](size_t i) {
+    return tokens.offsets[i].first == tokens.offsets[i].second;
+  };
+  while (source.kept_behind < tokens.ids.size() &&
+         is_added(tokens.ids.size() - 1 - source.kept_behind)) {
+    ++source.kept_behind;
+  }
+  const Json& label = mapping.column(row, "label");
+  if (options_.task == Task::kRegression) {
+    source.score = read_score(label, where);
+  } else {
+    source.label = read_label(label, where);
+  }
+  std::vector<int32_t> labels(tokens.ids.size(), kIgnored);
+  source.rows.push_back({std::move(tokens.ids), std::move(labels)});
   return source;
 }
 

@@ -1,142 +1,14 @@
 #include "peft/data/row_mapping.h"
 
 #include <algorithm>
-#include <functional>
 #include <optional>
 
 #include "peft/data/column_options.h"
 #include "peft/util/text.h"
+#include "shape_detector.h"
 
 namespace peft {
 namespace {
-
-using Layout = RowMapping::Layout;
-
-const std::vector<std::string> kPromptNames = {"prompt", "query", "question", "problem", "input"};
-const std::vector<std::string> kCompletionNames = {"completion", "response", "answer", "output",
-                                                   "target"};
-/// Tries the layouts on one row.
-class Detector {
- public:
-  Detector(const Json& row, const DataOptions& options) : row_(row), options_(options) {}
-
-  /// The first layout that fits, in the order of precedence; `wanted` limits it to one format.
-  std::optional<RowMapping> find(const std::string& wanted) const {
-    const std::function<std::optional<RowMapping>()> tries[] = {
-        [&] { return tokens(); }, [&] { return chat(); }, [&] { return instruct(); },
-        [&] { return pair(); }, [&] { return text(); }};
-    for (const auto& attempt : tries) {
-      std::optional<RowMapping> found = attempt();
-      const bool chat_of_strings =
-          found && wanted == "chat" &&
-          (found->shape == RowShape::kInstruct || found->shape == RowShape::kPair);
-      if (chat_of_strings) {
-        found->shape = RowShape::kChat;
-      }
-      if (found && (wanted == "auto" || wanted == shape_name(found->shape))) {
-        return found;
-      }
-    }
-    return std::nullopt;
-  }
-
-  /// The file's name of a column if the row has it: what data.columns says, else the first of
-  /// `names` (our own name when there are none).
-  std::optional<std::string> name_of(const std::string& ours,
-                                     const std::vector<std::string>& names = {}) const {
-    if (options_.columns.contains(ours)) {
-      const auto mapped = options_.columns.at(ours).get<std::string>();
-      return row_.contains(mapped) ? std::optional(mapped) : std::nullopt;
-    }
-    for (const std::string& name : names.empty() ? std::vector<std::string>{ours} : names) {
-      if (row_.contains(name)) {
-        return name;
-      }
-    }
-    return std::nullopt;
-  }
-
- private:
-  /// A mapping if every required column is there; optional ones join when they are.
-  std::optional<RowMapping> mapping(RowShape shape, Layout layout,
-                                    const std::map<std::string, std::optional<std::string>>& needed,
-                                    const std::vector<std::string>& optional) const {
-    RowMapping found;
-    found.shape = shape;
-    found.layout = layout;
-    for (const auto& [ours, name] : needed) {
-      if (!name) {
-        return std::nullopt;
-      }
-      found.columns[ours] = *name;
-    }
-    for (const std::string& ours : optional) {
-      found.columns[ours] =
-          options_.columns.contains(ours) ? options_.columns.at(ours).get<std::string>() : ours;
-    }
-    return found;
-  }
-
-  std::optional<RowMapping> tokens() const {
-    return mapping(RowShape::kTokens, Layout::kTokens, {{"input_ids", name_of("input_ids")}},
-                   {"labels"});
-  }
-
-  std::optional<RowMapping> chat() const {
-    const auto name = name_of("messages", {"messages", "conversations", "conversation"});
-    if (!name || !row_.at(*name).is_array()) {
-      std::optional<RowMapping> found = pair();
-      return found && found->layout == Layout::kMessagePair ? found : std::nullopt;
-    }
-    auto found =
-        mapping(RowShape::kChat, Layout::kMessages, {{"messages", name}}, {"tools", "system"});
-    const Json& list = row_.at(*name);
-    const Json first = list.empty() ? Json::object() : list.front();
-    if (first.is_object() && first.contains("human") && first.contains("assistant")) {
-      found->layout = Layout::kHumanAssistant;
-    }
-    set_message_keys(*found, first);
-    return found;
-  }
-
-  std::optional<RowMapping> instruct() const {
-    return mapping(RowShape::kInstruct, Layout::kInstruct,
-                   {{"instruction", name_of("instruction")}, {"output", name_of("output")}},
-                   {"input", "system", "history"});
-  }
-
-  std::optional<RowMapping> pair() const {
-    const auto prompt = name_of("prompt", kPromptNames);
-    const auto completion = name_of("completion", kCompletionNames);
-    auto found = mapping(RowShape::kPair, Layout::kPair,
-                         {{"prompt", prompt}, {"completion", completion}}, {"tools"});
-    if (found && row_.at(*prompt).is_array()) {
-      found->shape = RowShape::kChat;
-      found->layout = Layout::kMessagePair;
-      set_message_keys(*found, row_.at(*prompt).empty() ? Json() : row_.at(*prompt).front());
-    }
-    return found;
-  }
-
-  std::optional<RowMapping> text() const {
-    return mapping(RowShape::kText, Layout::kText, {{"text", name_of("text")}}, {});
-  }
-
-  void set_message_keys(RowMapping& found, const Json& message) const {
-    const bool share_gpt = message.is_object() && !message.contains("role") &&
-                           message.contains("from") && message.contains("value");
-    const auto choose = [&](const std::string& ours, const std::string& other) {
-      return options_.columns.contains(ours) ? options_.columns.at(ours).get<std::string>()
-             : share_gpt                     ? other
-                                             : ours;
-    };
-    found.role_key = choose("role", "from");
-    found.content_key = choose("content", "value");
-  }
-
-  const Json& row_;
-  const DataOptions& options_;
-};
 
 std::string quoted_keys(const Json& row) {
   std::vector<std::string> keys;
@@ -197,7 +69,7 @@ std::string sentence(const RowMapping& mapping, const Json& row,
   for (const std::string& ours : column_names()) {
     const auto found = mapping.columns.find(ours);
     const std::string name = found == mapping.columns.end() ? "" : found->second;
-    if (found != mapping.columns.end() && row.contains(name)) {
+    if (found != mapping.columns.end() && find_column(row, name) != nullptr) {
       parts.push_back(ours == name ? fmt::format("\"{}\"", name)
                                    : fmt::format("\"{}\" as {}", name, ours));
     }
@@ -216,33 +88,49 @@ std::string sentence(const RowMapping& mapping, const Json& row,
   return text;
 }
 
-/// The next shape below the one taken that also fits.
-std::optional<RowMapping> runner_up(const Detector& detector, RowShape taken) {
-  for (int shape = static_cast<int>(taken) + 1; shape <= static_cast<int>(RowShape::kText);
-       ++shape) {
-    const RowShape candidate = static_cast<RowShape>(shape);
-    if (auto found = detector.find(std::string(shape_name(candidate)))) {
-      return found;
-    }
+/// Why no mapping was found.
+std::string misfit(const DataOptions& options) {
+  if (options.format != "auto") {
+    return fmt::format("data.format \"{}\" does not fit the keys", options.format);
   }
-  return std::nullopt;
+  return options.task == Task::kLanguageModel
+             ? "no known shape fits the keys"
+             : "a classification row has text (or sentence) and label (or category), which are "
+               "not the keys";
 }
 
 }  // namespace
 
 std::string_view shape_name(RowShape shape) {
-  constexpr std::string_view kNames[] = {"tokens", "chat", "instruct", "pair", "text"};
+  constexpr std::string_view kNames[] = {"tokens", "segments",       "chat", "instruct",
+                                         "pair",   "classification", "text"};
   return kNames[static_cast<size_t>(shape)];
+}
+
+const Json* find_column(const Json& row, const std::string& name) {
+  if (const auto whole = row.find(name); whole != row.end()) {
+    return &*whole;
+  }
+  const Json* value = &row;
+  for (const std::string& part : split(name, '.')) {
+    const bool is_place = value->is_array() && !part.empty() && part.size() < 10 &&
+                          part.find_first_not_of("0123456789") == std::string::npos;
+    if (value->is_object() && value->contains(part)) {
+      value = &value->at(part);
+    } else if (is_place && std::stoul(part) < value->size()) {
+      value = &value->at(std::stoul(part));
+    } else {
+      return nullptr;
+    }
+  }
+  return value;
 }
 
 const Json& RowMapping::column(const Json& row, const std::string& name) const {
   static const Json kNone;
   const auto known = columns.find(name);
-  if (known == columns.end()) {
-    return kNone;
-  }
-  const auto found = row.find(known->second);
-  return found == row.end() ? kNone : *found;
+  const Json* found = known == columns.end() ? nullptr : find_column(row, known->second);
+  return found == nullptr ? kNone : *found;
 }
 
 RowMapping detect_mapping(const Json& first_row, const DataOptions& options,
@@ -255,27 +143,25 @@ RowMapping detect_mapping(const Json& first_row, const DataOptions& options,
   if (!asked && !options.columns.contains("messages")) {
     refuse_ambiguity(first_row, where);
   }
-  const Detector detector(first_row, options);
+  const ShapeDetector detector(first_row, options);
   std::optional<RowMapping> found = detector.find(options.format);
   check<DataError>(found.has_value(),
                    "{}: {} of this row; its keys are {}{}; name them with data.columns", where,
-                   asked ? fmt::format("data.format \"{}\" does not fit the keys", options.format)
-                         : "no known shape fits the keys",
-                   quoted_keys(first_row), nearest_known(first_row));
+                   misfit(options), quoted_keys(first_row), nearest_known(first_row));
   found->roles = role_words(options);
-  found->decision = sentence(*found, first_row, runner_up(detector, found->shape), asked);
+  found->decision = sentence(*found, first_row, detector.runner_up(found->shape), asked);
   return *found;
 }
 
 std::string text_column(const Json& row, const RowMapping& mapping, const std::string& name,
                         const std::string& where) {
   const std::string& key = mapping.columns.at(name);
-  check<DataError>(row.contains(key), "{}: expected the key \"{}\" as in the first row, found {}",
+  const Json* value = find_column(row, key);
+  check<DataError>(value != nullptr, "{}: expected the key \"{}\" as in the first row, found {}",
                    where, key, quoted_keys(row));
-  const Json& value = row.at(key);
-  check<DataError>(value.is_string(), "{}: {}: expected a string, found {}", where, key,
-                   json_excerpt(value));
-  return value.get<std::string>();
+  check<DataError>(value->is_string(), "{}: {}: expected a string, found {}", where, key,
+                   json_excerpt(*value));
+  return value->get<std::string>();
 }
 
 }  // namespace peft

@@ -65,12 +65,16 @@ TEST(CommandLine, RefusesWhatItDoesNotKnowInOneLine) {
       {"train --config " + kConfig + " training.sed=1",
        "--set: training.sed: unknown key; did you mean \"seed\"?"},
       {"train --config " + kConfig + " seed", "seed: expected KEY=VALUE, as in training.seed=7"},
+      {"train --config " + kConfig + " --skip-bad 1x",
+       "--skip-bad: expected a share, as in 1% or 0.01, found \"1x\""},
+      {"train --config " + kConfig + " --skip-bad 100%",
+       "--set: data.skip_bad: expected a number >= 0 and <= 0.99, found 1.0"},
       {"eval --data x",
        "--model is missing; give a model folder, or --adapter with one that records "
        "its base"},
       {"eval --model m --data x --format caht",
-       "--format: expected auto, text, pair, instruct, chat, tokens, found \"caht\"; did you mean "
-       "\"chat\"?"},
+       "--format: expected auto, text, pair, instruct, chat, segments, classification, tokens, "
+       "found \"caht\"; did you mean \"chat\"?"},
       {"eval --model m --data x --match '(' --generate 1",
        "--match: missing closing parenthesis at offset 1"},
       {"eval --model m --data x --match x", "--match: needs --generate N"},

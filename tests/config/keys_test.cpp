@@ -133,6 +133,8 @@ TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
                                              "train_on",
                                              "train_on_eos",
                                              "special_in_text",
+                                             "text_split",
+                                             "skip_bad",
                                              "max_length",
                                              "overflow",
                                              "packing",

@@ -67,7 +67,7 @@ TEST(Messages, DescribeDataSources) {
   EXPECT_EQ(of(R"("columns": {"txt": "body"})"),
             "run.json:2:2: columns: expected an object of columns (messages, role, content, roles, "
             "tools, system, instruction, input, history, prompt, completion, output, text, "
-            "input_ids, labels), found {\"txt\":\"body\"}");
+            "text_pair, label, segments, input_ids, labels), found {\"txt\":\"body\"}");
 }
 
 TEST(Messages, SayWhatIsMissing) {

@@ -308,5 +308,129 @@ TEST_F(DatasetTest, NamesAFileThatIsNotThere) {
             "no.jsonl: no such file");
 }
 
+TEST_F(DatasetTest, SegmentsAreTokenisedAsTheyAreAndTrainedAsTheySay) {
+  const Dataset dataset =
+      load(R"({"segments": [{"text": "[s]<u>q", "label": false}, {"text": "ax", "label": true},)"
+           R"( {"text": "y<e>", "label": false}, {"text": "b", "label": true}]})");
+  EXPECT_EQ(shown(dataset), Shown{"[s]<u>q⟦a⟧xy<e>⟦b⟧"});
+  EXPECT_EQ(dataset.report.special_in_text, 0);
+}
+
+TEST_F(DatasetTest, NamesASegmentWithoutLabel) {
+  EXPECT_EQ(fault(R"({"segments": [{"text": "a"}]})"),
+            "d.jsonl:1: segments[0]: expected {\"text\": a string, \"label\": true or false}, "
+            "found {\"text\":\"a\"}");
+}
+
+TEST_F(DatasetTest, ColumnsMayLieDeeper) {
+  const DataOptions options{.columns = {{"prompt", "q.text"}, {"completion", "answers.0"}}};
+  EXPECT_EQ(shown(load(R"({"q": {"text": "a "}, "answers": ["b", "c"]})", options)),
+            Shown{"[s]a ⟦b[/s]⟧"});
+  EXPECT_EQ(
+      fault("{\"q\": {\"text\": \"a\"}, \"answers\": [\"b\"]}\n{\"q\": {}, \"answers\": [\"b\"]}",
+            options),
+      "d.jsonl:2: expected the key \"q.text\" as in the first row, found \"q\", \"answers\"");
+}
+
+TEST_F(DatasetTest, ATextFileIsRowsOfText) {
+  const auto file = write("d.txt", "ab\ncd\n\nef\n");
+  EXPECT_EQ(shown(load_dataset({{.path = file}}, {}, pipeline())),
+            (Shown{"[s]⟦ab\ncd⟧", "[s]⟦ef⟧"}));
+  EXPECT_EQ(shown(load_dataset({{.path = file}}, {.text_split = "line"}, pipeline())),
+            (Shown{"[s]⟦ab⟧", "[s]⟦cd⟧", "[s]⟦ef⟧"}));
+}
+
+TEST_F(DatasetTest, ACsvFileHasItsColumnsInTheHeader) {
+  const auto file = write("d.csv", "question,answer\nq ,a\n\"q, r \",b\n");
+  EXPECT_EQ(shown(load_dataset({{.path = file}}, {}, pipeline())),
+            (Shown{"[s]q ⟦a[/s]⟧", "[s]q, r ⟦b[/s]⟧"}));
+}
+
+TEST_F(DatasetTest, BadRowsAreAnErrorUnlessSomeAreAllowed) {
+  const std::string rows =
+      "{\"text\": \"a\"}\n{\"text\": 1}\n{\"text\": \"b\"\n{\"text\": \"c\"}\n";
+  EXPECT_EQ(fault(rows), "d.jsonl:2: text: expected a string, found 1");
+  const Dataset dataset = load(rows, {.skip_bad = 0.5});
+  EXPECT_EQ(shown(dataset), (Shown{"[s]⟦a⟧", "[s]⟦c⟧"}));
+  EXPECT_EQ(dataset.report.bad_rows, 2);
+  EXPECT_EQ(bare(dataset.report.notes.at(0)), "bad rows, passed over: 2 (d.jsonl:2, 3)");
+  EXPECT_EQ(fault(rows, {.skip_bad = 0.4}),
+            "2 of 4 rows break their shape, more than data.skip_bad allows (1); the first: "
+            "d.jsonl:2: text: expected a string, found 1");
+}
+
+TEST_F(DatasetTest, ALimitHoldsForAllFilesOfAPart) {
+  write("a.jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\"}\n");
+  write("b.jsonl", "{\"text\": \"c\"}\n{\"text\": \"d\"}\n");
+  write("c.jsonl", "broken");
+  const Dataset dataset = load_dataset({{.path = folder_ / "*.jsonl", .limit = 3}}, {}, pipeline());
+  EXPECT_EQ(shown(dataset), (Shown{"[s]⟦a⟧", "[s]⟦b⟧", "[s]⟦c⟧"}));
+}
+
+class Classification : public DatasetTest {
+ protected:
+  static DataOptions options(Task task = Task::kClassification) {
+    DataOptions result;
+    result.task = task;
+    return result;
+  }
+  static std::vector<int32_t> labels(const Dataset& dataset) {
+    std::vector<int32_t> all;
+    for (const Example& example : dataset.examples) {
+      all.push_back(example.label);
+    }
+    return all;
+  }
+};
+
+TEST_F(Classification, SortsTheNamesOfItsLabels) {
+  const Dataset dataset = load(
+      "{\"text\": \"a\", \"label\": \"pos\"}\n{\"text\": \"b\", \"label\": \"neg\"}\n"
+      "{\"text\": \"c\", \"label\": \"pos\"}\n",
+      options());
+  EXPECT_EQ(dataset.report.format, "classification");
+  EXPECT_EQ(dataset.label_names, (std::vector<std::string>{"neg", "pos"}));
+  EXPECT_EQ(labels(dataset), (std::vector<int32_t>{1, 0, 1}));
+  EXPECT_EQ(shown(dataset), (Shown{"[s]a", "[s]b", "[s]c"}));
+}
+
+TEST_F(Classification, IntegersAreSortedAsNumbers) {
+  const Dataset dataset =
+      load("{\"sentence\": \"a\", \"category\": 10}\n{\"sentence\": \"b\", \"category\": 9}\n",
+           options());
+  EXPECT_EQ(dataset.label_names, (std::vector<std::string>{"9", "10"}));
+  EXPECT_EQ(labels(dataset), (std::vector<int32_t>{1, 0}));
+}
+
+TEST_F(Classification, KnowsOnlyTheLabelsThatAreGiven) {
+  DataOptions given = options();
+  given.label_names = {"pos", "neg"};
+  EXPECT_EQ(labels(load("{\"text\": \"a\", \"label\": \"neg\"}\n{\"text\": \"b\", \"label\": 0}\n",
+                        given)),
+            (std::vector<int32_t>{1, 0}));
+  EXPECT_EQ(fault(R"({"text": "a", "label": "nog"})", given),
+            "d.jsonl:1: the label \"nog\" is none of the 2 known ones (pos, ...); did you mean "
+            "\"neg\"?");
+  EXPECT_EQ(fault(R"({"text": "a", "label": 2})", given),
+            "d.jsonl:1: the label \"2\" is none of the 2 known ones (pos, ...)");
+}
+
+TEST_F(Classification, ARegressionReadsNumbers) {
+  const Dataset dataset =
+      load("{\"text\": \"a\", \"label\": 1.5}\n{\"text\": \"b\", \"label\": \"-2\"}\n",
+           options(Task::kRegression));
+  EXPECT_EQ(dataset.examples[0].score, 1.5F);
+  EXPECT_EQ(dataset.examples[1].score, -2.0F);
+  EXPECT_EQ(fault(R"({"text": "a", "label": "x"})", options(Task::kRegression)),
+            "d.jsonl:1: label: expected a number, found \"x\"");
+}
+
+TEST_F(Classification, OtherRowsDoNotFit) {
+  EXPECT_EQ(fault(R"({"prompt": "a", "completion": "b"})", options()),
+            "d.jsonl:1: a classification row has text (or sentence) and label (or category), which "
+            "are not the keys of this row; its keys are \"prompt\", \"completion\"; name them with "
+            "data.columns");
+}
+
 }  // namespace
 }  // namespace peft

@@ -100,10 +100,10 @@ TEST(RowMapping, RefusesPreferenceRows) {
 }
 
 TEST(RowMapping, RefusesOptionsThatMakeNoSense) {
-  EXPECT_EQ(
-      fault_of<UsageError>("{}", {.format = "chta"}),
-      "data.format: expected one of auto, text, pair, instruct, chat, tokens, found \"chta\"; "
-      "did you mean \"chat\"?");
+  EXPECT_EQ(fault_of<UsageError>("{}", {.format = "chta"}),
+            "data.format: expected one of auto, text, pair, instruct, chat, segments, "
+            "classification, tokens, found \"chta\"; "
+            "did you mean \"chat\"?");
   EXPECT_EQ(fault_of<UsageError>("{}", {.columns = Json::parse(R"({"promt": "a"})")}),
             "data.columns: unknown column \"promt\"; did you mean \"prompt\"?");
   EXPECT_EQ(fault_of<UsageError>("{}", {.columns = Json::parse(R"({"prompt": 3})")}),

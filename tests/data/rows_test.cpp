@@ -3,24 +3,33 @@
 #include <gtest/gtest.h>
 
 #include "data/error_text.h"
+#include "io/temporary_directory.h"
+#include "peft/data/text_window.h"
 
 namespace peft {
 namespace {
 
-std::vector<std::pair<int64_t, std::string>> rows_of(std::string_view text) {
-  RowReader reader(text, "d.jsonl");
-  std::vector<std::pair<int64_t, std::string>> rows;
-  while (const std::optional<Row> row = reader.next()) {
-    rows.emplace_back(row->line, row->value.dump());
+using Rows = std::vector<std::pair<int64_t, std::string>>;
+
+/// Rows of a file of this name and text, as lines and JSON.
+Rows rows_of(std::string_view text, const std::string& name = "d.jsonl",
+             TextSplit split = TextSplit::kBlankLine) {
+  const TemporaryDirectory folder;
+  put_file(folder / name, std::string(text));
+  const auto source = open_rows(folder / name, split);
+  Rows rows;
+  while (const std::optional<RawRow> row = source->next()) {
+    rows.emplace_back(row->line, source->parse(*row).dump());
   }
   return rows;
 }
 
-std::string fault_of_rows(std::string_view text) {
-  return error_text<DataError>([&] { rows_of(text); });
+/// The message without the folder.
+std::string fault_of_rows(std::string_view text, const std::string& name = "d.jsonl") {
+  const std::string fault = error_text<DataError>([&] { rows_of(text, name); });
+  const size_t place = fault.find(name);
+  return place == std::string::npos ? fault : fault.substr(place);
 }
-
-using Rows = std::vector<std::pair<int64_t, std::string>>;
 
 TEST(Rows, ReadsOneObjectPerLine) {
   EXPECT_EQ(rows_of("{\"a\": 1}\n\n{\"a\": 2}\r\n"), (Rows{{1, "{\"a\":1}"}, {3, "{\"a\":2}"}}));
@@ -32,10 +41,12 @@ TEST(Rows, ReadsAListOfObjectsUnderAnyName) {
 }
 
 TEST(Rows, EndsOnceAndStaysThere) {
-  RowReader reader("[{\"a\": 1}]", "d.json");
-  EXPECT_TRUE(reader.next());
-  EXPECT_FALSE(reader.next());
-  EXPECT_FALSE(reader.next());
+  const TemporaryDirectory folder;
+  put_file(folder / "d.json", "[{\"a\": 1}]");
+  const auto source = open_rows(folder / "d.json");
+  EXPECT_TRUE(source->next());
+  EXPECT_FALSE(source->next());
+  EXPECT_FALSE(source->next());
 }
 
 TEST(Rows, AnEmptyFileHasNoRows) {
@@ -44,9 +55,9 @@ TEST(Rows, AnEmptyFileHasNoRows) {
 }
 
 TEST(Rows, PassesOverAByteOrderMark) {
-  RowReader reader("\xEF\xBB\xBF{\"a\": 1}", "d.jsonl");
-  EXPECT_TRUE(reader.had_byte_order_mark());
-  EXPECT_EQ(reader.next()->value["a"], 1);
+  EXPECT_EQ(rows_of("\xEF\xBB\xBF{\"a\": 1}"), (Rows{{1, "{\"a\":1}"}}));
+  EXPECT_EQ(rows_of("\xEF\xBB\xBFn\n1\n", "d.csv"), (Rows{{2, "{\"n\":\"1\"}"}}));
+  EXPECT_EQ(rows_of("\xEF\xBB\xBFone\n", "d.txt"), (Rows{{1, "{\"text\":\"one\"}"}}));
 }
 
 TEST(Rows, NamesTheLineOfABadRow) {
@@ -79,9 +90,77 @@ TEST(Rows, RefusesTextBehindAList) {
 }
 
 TEST(Rows, RefusesARowBeyondTheLimit) {
-  const std::string row = "{\"a\": \"" + std::string(RowReader::kLargestRow, 'x') + "\"}";
+  const std::string row = "{\"a\": \"" + std::string(kLargestRow, 'x') + "\"}";
   EXPECT_EQ(fault_of_rows(row),
             "d.jsonl:1: expected a row of at most 67,108,864 bytes, found 67,108,873");
+}
+
+TEST(Rows, RefusesUtf16) {
+  EXPECT_EQ(fault_of_rows(std::string_view("\xFF\xFE{\0", 4)),
+            "d.jsonl: expected UTF-8, found UTF-16; convert it: iconv -f UTF-16 -t UTF-8");
+}
+
+TEST(CsvRows, ReadsWhatRfc4180Writes) {
+  EXPECT_EQ(rows_of("a,b\r\n1,\"x, \"\"y\"\"\r\nz\"\r\n\r\n,\"\"\r\n", "d.csv"),
+            (Rows{{2, R"({"a":"1","b":"x, \"y\"\r\nz"})"}, {5, R"({"a":"","b":""})"}}));
+}
+
+TEST(CsvRows, NeedsNoLineBreakAtTheEnd) {
+  EXPECT_EQ(rows_of("a,b\n1,2", "d.csv"), (Rows{{2, R"({"a":"1","b":"2"})"}}));
+  EXPECT_EQ(rows_of("a,b\n1,", "d.csv"), (Rows{{2, R"({"a":"1","b":""})"}}));
+}
+
+TEST(CsvRows, AQuoteInsideAFieldIsACharacter) {
+  EXPECT_EQ(rows_of("a\n5\" pipe\n", "d.csv"), (Rows{{2, R"({"a":"5\" pipe"})"}}));
+}
+
+TEST(CsvRows, TabSeparatedFilesMayLeaveQuotesOpen) {
+  EXPECT_EQ(rows_of("a\tb\n\"x\ty\n\"p\tq\"\tr\n", "d.tsv"),
+            (Rows{{2, R"({"a":"\"x","b":"y"})"}, {3, R"({"a":"p\tq","b":"r"})"}}));
+}
+
+TEST(CsvRows, FindsAnotherSeparatorInAHeaderWithoutCommas) {
+  EXPECT_EQ(rows_of("a;b\n1,5;2\n", "d.csv"), (Rows{{2, R"({"a":"1,5","b":"2"})"}}));
+}
+
+TEST(CsvRows, NamesTheLineOfABadRow) {
+  EXPECT_EQ(fault_of_rows("a,b\n1,2\n3\n", "d.csv"),
+            "d.csv:3: expected 2 fields as in the header, found 1");
+  EXPECT_EQ(fault_of_rows("a,b\n\"1\"x,2\n", "d.csv"),
+            "d.csv:2: field 1: expected a separator behind the closing quote");
+  EXPECT_EQ(fault_of_rows("a,b\n\"1,2\n3,4\n", "d.csv"),
+            "d.csv:2: a quote in this row is never closed");
+  EXPECT_EQ(fault_of_rows("a,a\n1,2\n", "d.csv"),
+            "d.csv:1: the column \"a\" appears twice in the header");
+  EXPECT_EQ(fault_of_rows("a\n\xC0\x80\n", "d.csv"), "d.csv:2: expected UTF-8, found other bytes");
+  EXPECT_EQ(fault_of_rows("", "d.csv"), "d.csv: expected a header line, found nothing");
+}
+
+TEST(TextRows, AreParagraphsLinesOrTheWholeFile) {
+  const std::string text = "\n  one\r\ntwo\r\n \nthree\n\n\n";
+  EXPECT_EQ(rows_of(text, "d.txt"),
+            (Rows{{2, R"({"text":"  one\ntwo"})"}, {5, R"({"text":"three"})"}}));
+  EXPECT_EQ(
+      rows_of(text, "d.txt", TextSplit::kLine),
+      (Rows{{2, R"({"text":"  one"})"}, {3, R"({"text":"two"})"}, {5, R"({"text":"three"})"}}));
+  EXPECT_EQ(rows_of("a\n\nb\n", "d.txt", TextSplit::kNone), (Rows{{1, R"({"text":"a\n\nb\n"})"}}));
+}
+
+TEST(TextWindow, GivesTheSameTextInAnyBlocks) {
+  const TemporaryDirectory folder;
+  put_file(folder / "d", "ab\ncd\n\nefg");
+  for (const size_t block : {1, 2, 3, 100}) {
+    TextWindow window(folder / "d", block);
+    EXPECT_EQ(window.find('\n'), 2);
+    EXPECT_EQ(window.find('\n', 3), 5);
+    window.pass(5);
+    EXPECT_TRUE(window.skip("\n"));
+    EXPECT_EQ(window.line(), 4);
+    EXPECT_EQ(window.find('\n'), 3);
+    EXPECT_EQ(window.text(), "efg");
+    window.pass(1);
+    EXPECT_EQ(window.column(), 2);
+  }
 }
 
 }  // namespace

@@ -63,6 +63,9 @@ void check_choice(const std::string& flag, const std::string& value,
 /// Throws UsageError unless the number is at least `least`.
 void check_at_least(const std::string& flag, int64_t value, int64_t least);
 
+/// 0.01 for "1%" and "0.01". Throws UsageError for other text.
+double share_of(const std::string& flag, const std::string& text);
+
 /// "model", "adapter", "dtype", "device", "threads" and "allow_pickle" of a request. Throws
 /// UsageError when neither a model nor an adapter is named.
 Request model_request(const ModelOptions& options);

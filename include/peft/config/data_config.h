@@ -9,9 +9,9 @@
 namespace peft {
 
 /// Options of a resolved `data` section (ResolvedConfig::values["data"]).
-DataOptions data_options(const Json& data);
+DataOptions data_options(const Json& data, Task task = Task::kLanguageModel);
 
-/// Files of `data.train` or `data.eval`, in any of its forms; none for null.
-std::vector<DataSource> data_sources(const Json& value);
+/// Files of `data.train` or, `held_out`, of `data.eval`, in any of its forms; none for null.
+std::vector<DataSource> data_sources(const Json& value, bool held_out = false);
 
 }  // namespace peft

@@ -24,6 +24,7 @@ class RowPlaces {
 
 /// What a data set's rows went through, beside the numbers of its report.
 struct DataTally {
+  RowPlaces bad;             ///< passed over, as they break their shape
   RowPlaces unscored;        ///< nothing to learn from them
   RowPlaces unstopped;       ///< chat: the last answer ends in no stop token
   RowPlaces by_offsets;      ///< borders found by characters

@@ -13,22 +13,37 @@
 
 namespace peft {
 
+/// What rows are for, which decides the shapes that fit.
+enum class Task {
+  kLanguageModel,
+  kClassification,  ///< a label of a set
+  kRegression       ///< a number
+};
+
 /// How rows become examples: the `data` section of a run file without the paths' meaning.
 struct DataOptions {
-  std::string format = "auto";         ///< auto, text, pair, instruct, chat, tokens
+  std::string format =
+      "auto";  ///< auto, text, pair, instruct, chat, segments, classification, tokens
   std::string train_on = "assistant";  ///< assistant, last_assistant, completion, all
   bool train_on_eos = true;
   int64_t max_length = 2048;
   std::string overflow = "truncate";      ///< truncate, drop, split, error
   Json columns = Json::object();          ///< our name -> the file's name
   std::string special_in_text = "parse";  ///< parse, error: special tokens spelled out in a row
+  std::string text_split = "blank_line";  ///< blank_line, line, none: rows of a .txt file
+  double skip_bad = 0.0;                  ///< share of rows that may break their shape
+  Task task = Task::kLanguageModel;
+  /// Classification: the labels in the order of the head's rows, as config.json's label2id or the
+  /// training rows have them. Empty: those of the rows, see Dataset::label_names.
+  std::vector<std::string> label_names = {};
 };
 
-/// One file of a mixture.
+/// One part of a mixture.
 struct DataSource {
-  std::filesystem::path path;
+  std::filesystem::path path;  ///< a file, a folder, or a pattern with *, ? or [...]
   double weight = 1.0;
-  std::optional<int64_t> limit = std::nullopt;
+  std::optional<int64_t> limit = std::nullopt;  ///< its first rows, over all its files
+  bool held_out = false;                        ///< of a folder with splits, take those
 };
 
 /// What happened to the rows, for the run's record and for refusals.
@@ -47,8 +62,9 @@ struct DataReport {
   int64_t split_per_turn = 0;  ///< rows whose template rewrites history
   int64_t duplicates = 0;
   int64_t special_in_text = 0;     ///< rows whose own text holds special-token strings
+  int64_t bad_rows = 0;            ///< passed over, as data.skip_bad allows
   std::vector<std::string> notes;  ///< lines with counts and row numbers, ready to print
-  std::string sha256;              ///< of the files' bytes
+  std::string sha256;              ///< of the one file, or of the hashes of several
 };
 
 /// Examples in file order.
@@ -57,6 +73,10 @@ struct Dataset {
   DataReport report;
   std::vector<std::filesystem::path> files;
   std::vector<double> weights;  ///< of the files, as their sources ask; empty: 1 each
+  /// Classification: the name of each label, Example::label being its place. DataOptions' order
+  /// when that names them; else sorted, as numbers where all are integers, and integers that are
+  /// 0 ... n - 1 stand for themselves.
+  std::vector<std::string> label_names = {};
 };
 
 /// Everything that turns a row into tokens; borrowed, must outlive the call.
@@ -66,8 +86,9 @@ struct TextPipeline {
   std::vector<int32_t> stop_ids;                ///< eos, generation_config's eos ids
 };
 
-/// Reads and tokenises every row. Throws DataError for a bad row (file:line), for more than 1 % of
-/// rows without a scored token, for a set with nothing to train on.
+/// Reads and tokenises every row. Throws DataError for a bad row (file:line) or, with
+/// data.skip_bad, for too many; for more than 1 % of rows without a scored token; for a set with
+/// nothing to train on.
 Dataset load_dataset(const std::vector<DataSource>& sources, const DataOptions& options,
                      const TextPipeline& pipeline);
 

@@ -18,6 +18,10 @@ struct Example {
   int64_t line = 0;           ///< line or element number in its file, from 1
   int32_t file = 0;           ///< which of the data set's files
   int64_t prompt_length = 0;  ///< tokens before the last trained span: what `generate` starts from
+  /// Classification: place in Dataset::label_names, -1 in all other rows, whose `labels` are per
+  /// token; classification rows have none of those.
+  int32_t label = -1;
+  float score = 0.0F;  ///< regression: the number to predict
 };
 
 }  // namespace peft

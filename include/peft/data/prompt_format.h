@@ -17,6 +17,9 @@ struct FormattedSource {
   bool glued = false;            ///< no white space between prompt and completion
   bool extra_bos = false;        ///< text brought the BOS that the tokenizer adds; one was kept
   bool without_bos = false;      ///< the tokenizer adds a BOS to text, the template writes none
+  size_t kept_behind = 0;        ///< last tokens of a row that stay when it is cut
+  std::string label = {};        ///< classification: the label's name
+  float score = 0.0F;            ///< regression
 };
 
 /// Turns rows into ids and labels.
@@ -37,6 +40,9 @@ class PromptFormat {
   FormattedSource format_chat(const Conversation& conversation, const std::string& where) const;
   FormattedSource format_pair(const PromptCompletion& pair) const;
   FormattedSource format_text(const std::string& text) const;
+  FormattedSource format_segments(const Json& list, const std::string& where) const;
+  FormattedSource format_labelled(const Json& row, const RowMapping& mapping,
+                                  const std::string& where) const;
   std::vector<int32_t> id_column(const Json& row, const RowMapping& mapping,
                                  const std::string& name, const std::string& where) const;
   Encoding encode_text(const std::string& text, bool* extra_bos) const;

@@ -10,15 +10,25 @@
 namespace peft {
 
 /// What a row is, before a tokenizer sees it.
-enum class RowShape { kTokens, kChat, kInstruct, kPair, kText };
+enum class RowShape { kTokens, kSegments, kChat, kInstruct, kPair, kClassification, kText };
 
-/// tokens, chat, instruct, pair, text.
+/// tokens, segments, chat, instruct, pair, classification, text.
 std::string_view shape_name(RowShape shape);
 
 /// Where a file keeps what we need. Found once, from its first row, and held for the whole file.
 struct RowMapping {
   /// How the columns are laid out. A chat may also be asked of instruct and pair columns.
-  enum class Layout { kTokens, kMessages, kHumanAssistant, kInstruct, kMessagePair, kPair, kText };
+  enum class Layout {
+    kTokens,
+    kSegments,
+    kMessages,
+    kHumanAssistant,
+    kInstruct,
+    kMessagePair,
+    kPair,
+    kClassification,
+    kText
+  };
 
   RowShape shape = RowShape::kText;
   Layout layout = Layout::kText;
@@ -31,6 +41,10 @@ struct RowMapping {
   /// A row's column by our name; null when the row or the file has none.
   const Json& column(const Json& row, const std::string& name) const;
 };
+
+/// A row's value by the file's name, which may lead into it: "data.turns", "answers.text.0". A key
+/// that is spelled with the dots wins. Null when there is none.
+const Json* find_column(const Json& row, const std::string& name);
 
 /// Reads the shape off the first row, or takes the one that `options.format` asks for. `where` is
 /// file:line. Throws DataError when no shape fits or two do, UsageError for `data.columns` and

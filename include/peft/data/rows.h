@@ -1,50 +1,66 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "peft/util/json.h"
 
 namespace peft {
 
-/// One row of a file, before anyone knows what it means.
-struct Row {
-  Json value;        ///< an object
-  int64_t line = 0;  ///< where it begins, from 1
+/// Bytes that a row may have.
+inline constexpr size_t kLargestRow = size_t{64} << 20;
+
+/// One row of a file, cut out and not yet understood.
+struct RawRow {
+  std::string text;
+  int64_t line = 1;      ///< where it begins, from 1
+  int64_t column = 1;    ///< the same in bytes
+  bool is_first = true;  ///< of its file
 };
 
-/// Rows of a data file, one after the other: a JSON list of objects, or one object per line, under
-/// whichever name. Strict: UTF-8, no duplicate keys, at most 64 MiB a row. Empty lines are passed
-/// over, and so is a byte-order mark at the start.
-class RowReader {
+/// Rows of a data file, one after the other. Cutting them out is cheap and done by one thread;
+/// understanding them may be done by many.
+class RowSource {
  public:
-  static constexpr size_t kLargestRow = size_t{64} << 20;
+  virtual ~RowSource() = default;
 
-  /// `text` is borrowed; `where` is the file's name in messages.
-  RowReader(std::string_view text, std::string where);
+  /// The next row, or nothing at the end. Throws DataError with "file:line: ..." when the file
+  /// cannot be cut any further.
+  virtual std::optional<RawRow> next() = 0;
 
-  /// The next row, or nothing at the end. Throws DataError with "file:line: ...".
-  std::optional<Row> next();
+  /// A row as an object. Throws DataError with "file:line: ..." for a row that breaks its format.
+  virtual Json parse(const RawRow& row) const = 0;
 
-  bool had_byte_order_mark() const { return had_byte_order_mark_; }
-
- private:
-  std::optional<Row> next_line();
-  std::optional<Row> next_element();
-  void skip_space();
-  void advance_to(size_t offset);
-  Row parse(size_t begin, size_t end);
-
-  std::string_view text_;
-  std::string where_;
-  size_t offset_ = 0;
-  int64_t line_ = 1;  // of offset_
-  bool is_list_ = false;
-  bool at_first_ = true;
-  bool is_done_ = false;
-  bool had_byte_order_mark_ = false;
+  /// What the reader found remarkable, ready to print.
+  virtual std::vector<std::string> notes() const { return {}; }
 };
+
+/// How a plain text file becomes rows.
+enum class TextSplit {
+  kBlankLine,  ///< paragraphs
+  kLine,
+  kNone  ///< the whole file is one row
+};
+
+/// A file as rows, by its name's extension: .csv and .tsv with a header line, .txt, .parquet where
+/// the reader for it is installed, and JSON under every other name: a list of objects, or one
+/// object per line. Strict UTF-8; JSON without duplicate keys. Throws DataError.
+std::unique_ptr<RowSource> open_rows(const std::filesystem::path& file,
+                                     TextSplit split = TextSplit::kBlankLine);
+
+/// The readers behind it.
+std::unique_ptr<RowSource> open_json_rows(const std::filesystem::path& file);
+std::unique_ptr<RowSource> open_csv_rows(const std::filesystem::path& file, bool by_tabs);
+std::unique_ptr<RowSource> open_text_rows(const std::filesystem::path& file, TextSplit split);
+
+/// "blank_line", "line", "none". Throws UsageError.
+TextSplit text_split(const std::string& name);
+
+/// Throws DataError for a row of more than kLargestRow bytes.
+void check_row_size(const std::string& file, int64_t line, size_t bytes);
 
 }  // namespace peft

@@ -1,0 +1,243 @@
+#include "dataset_builder.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "peft/util/text.h"
+
+namespace peft {
+namespace {
+
+int64_t scored_tokens(const std::vector<int32_t>& labels) {
+  if (labels.empty()) {
+    return 0;
+  }
+  return std::count_if(labels.begin() + 1, labels.end(), [](int32_t id) { return id != kIgnored; });
+}
+
+/// Begin of the last run of labels.
+int64_t last_span(const std::vector<int32_t>& labels) {
+  size_t i = labels.size();
+  while (i > 0 && labels[i - 1] == kIgnored) {
+    --i;
+  }
+  while (i > 0 && labels[i - 1] != kIgnored) {
+    --i;
+  }
+  return static_cast<int64_t>(i);
+}
+
+bool is_conversation(RowShape shape) {
+  return shape == RowShape::kChat || shape == RowShape::kInstruct;
+}
+
+}  // namespace
+
+DatasetBuilder::DatasetBuilder(const DataOptions& options)
+    : options_(options), labels_(options.label_names) {
+  const std::vector<std::string> ways = {"truncate", "drop", "split", "error"};
+  check<UsageError>(std::find(ways.begin(), ways.end(), options.overflow) != ways.end(),
+                    "data.overflow: expected one of {}, found \"{}\"{}", join(ways, ", "),
+                    options.overflow, did_you_mean(options.overflow, ways));
+  check<UsageError>(options.max_length > 0, "data.max_length: expected a positive number, found {}",
+                    options.max_length);
+  check<UsageError>(options.skip_bad >= 0.0 && options.skip_bad < 1.0,
+                    "data.skip_bad: expected a share from 0 up to 1, found {}", options.skip_bad);
+}
+
+void DatasetBuilder::begin_file(const std::filesystem::path& file, double weight) {
+  name_ = file.string();
+  dataset_.files.push_back(file);
+  dataset_.weights.push_back(weight);
+}
+
+void DatasetBuilder::decide(const RowMapping& mapping) {
+  shape_ = mapping.shape;
+  const std::string shape(shape_name(mapping.shape));
+  if (report().format.empty()) {
+    report().format = shape;
+    report().decision = mapping.decision;
+  } else {
+    report().format = report().format == shape ? shape : "mixed";
+    report().decision += fmt::format("; {}: {}", name_, mapping.decision);
+  }
+  check<UsageError>(options_.overflow != "split" || mapping.shape == RowShape::kText,
+                    "data.overflow: \"split\" cuts text rows in pieces, and {} holds {} rows; use "
+                    "truncate, drop or error",
+                    name_, shape);
+}
+
+void DatasetBuilder::add(FormattedLine&& row) {
+  ++report().rows;
+  line_ = row.line;
+  if (!row.fault.empty()) {
+    refuse_or_pass_over(row.fault);
+    return;
+  }
+  FormattedSource& source = row.source;
+  check<DataError>(!source.special_in_text || options_.special_in_text != "error",
+                   "{}: the row's own text spells a special token, which would become that token; "
+                   "change the row, or set data.special_in_text to \"parse\"",
+                   where());
+  tally_source(source);
+  const bool was_cut = fit(source);
+  bool any = source.rows.empty();
+  for (FormattedRow& formatted : source.rows) {
+    any = add_example(std::move(formatted), source) || any;
+  }
+  tally(!any, tally_.unscored);
+  tally_.unscored_cut += !any && was_cut;
+}
+
+Dataset DatasetBuilder::finish() {
+  report().examples = static_cast<int64_t>(dataset_.examples.size());
+  report().bad_rows = tally_.bad.count();
+  const int64_t allowed =
+      static_cast<int64_t>(options_.skip_bad * static_cast<double>(report().rows));
+  check<DataError>(
+      report().bad_rows <= allowed,
+      "{} of {} rows break their shape, more than data.skip_bad allows ({}); the first: {}",
+      with_commas(report().bad_rows), with_commas(report().rows), with_commas(allowed),
+      first_fault_);
+  check_tally(tally_, report(), options_, file_names());
+  describe_tally(tally_, options_, report());
+  if (options_.task == Task::kClassification) {
+    dataset_.label_names = labels_.arrange(dataset_.examples);
+  }
+  return std::move(dataset_);
+}
+
+void DatasetBuilder::tally(bool happened, RowPlaces& places) const {
+  if (happened) {
+    places.add(name_, line_);
+  }
+}
+
+void DatasetBuilder::tally_source(const FormattedSource& source) {
+  tally(source.border == Border::kOffsets, tally_.by_offsets);
+  tally(source.border == Border::kPerTurn, tally_.per_turn);
+  tally(source.special_in_text, tally_.special);
+  tally(source.tools_ignored, tally_.tools_ignored);
+  tally(source.glued, tally_.glued);
+  tally(source.extra_bos, tally_.extra_bos);
+  tally(source.without_bos, tally_.without_bos);
+}
+
+void DatasetBuilder::refuse_or_pass_over(const std::string& fault) {
+  check<DataError>(options_.skip_bad > 0.0, "{}", fault);
+  tally(true, tally_.bad);
+  first_fault_ = first_fault_.empty() ? fault : first_fault_;
+}
+
+/// Applies data.overflow. True if an example was cut.
+bool DatasetBuilder::fit(FormattedSource& source) {
+  bool was_cut = false;
+  std::vector<FormattedRow> fitting;
+  for (FormattedRow& row : source.rows) {
+    const auto length = static_cast<int64_t>(row.ids.size());
+    tally_.all_tokens += length;
+    report().longest = std::max(report().longest, length);
+    if (length <= options_.max_length) {
+      fitting.push_back(std::move(row));
+      continue;
+    }
+    check<DataError>(options_.overflow != "error",
+                     "{}: {} tokens do not fit data.max_length {}; raise it, or set data.overflow "
+                     "to \"truncate\" or \"drop\"",
+                     where(), with_commas(length), with_commas(options_.max_length));
+    if (options_.overflow == "drop") {
+      tally(true, tally_.too_long);
+      tally_.lost_tokens += length;
+    } else if (options_.overflow == "split") {
+      split(row, fitting);
+    } else {
+      was_cut = true;
+      cut(row, source.kept_behind);
+      fitting.push_back(std::move(row));
+    }
+  }
+  source.rows = std::move(fitting);
+  return was_cut;
+}
+
+/// Takes tokens out in front of the last `kept_behind`.
+void DatasetBuilder::cut(FormattedRow& row, size_t kept_behind) {
+  tally(true, tally_.cut);
+  const auto excess = static_cast<std::ptrdiff_t>(row.ids.size()) -
+                      static_cast<std::ptrdiff_t>(options_.max_length);
+  tally_.lost_tokens += excess;
+  const auto behind =
+      static_cast<std::ptrdiff_t>(std::min(kept_behind, static_cast<size_t>(options_.max_length)));
+  for (std::vector<int32_t>* tokens : {&row.ids, &row.labels}) {
+    tokens->erase(tokens->end() - behind - excess, tokens->end() - behind);
+  }
+  row.stop = row.stop < options_.max_length ? row.stop : -1;
+}
+
+void DatasetBuilder::split(const FormattedRow& row, std::vector<FormattedRow>& pieces) {
+  tally(true, tally_.split);
+  const auto size = static_cast<size_t>(options_.max_length);
+  for (size_t begin = 0; begin < row.ids.size(); begin += size) {
+    const auto first = static_cast<std::ptrdiff_t>(begin);
+    const auto last = static_cast<std::ptrdiff_t>(std::min(row.ids.size(), begin + size));
+    FormattedRow piece;
+    piece.ids.assign(row.ids.begin() + first, row.ids.begin() + last);
+    piece.labels.assign(row.labels.begin() + first, row.labels.begin() + last);
+    pieces.push_back(std::move(piece));
+  }
+}
+
+/// False if nothing of it is scored.
+bool DatasetBuilder::add_example(FormattedRow formatted, const FormattedSource& source) {
+  Example example;
+  const bool classifies = shape_ == RowShape::kClassification;
+  const int64_t scored = classifies ? 1 : scored_tokens(formatted.labels);
+  if (scored == 0) {
+    return false;
+  }
+  example.prompt_length =
+      classifies ? static_cast<int64_t>(formatted.ids.size()) : last_span(formatted.labels);
+  if (classifies && options_.task == Task::kClassification) {
+    example.label = labels_.number(source.label, where());
+  }
+  example.score = source.score;
+  example.ids = std::move(formatted.ids);
+  example.labels = std::move(formatted.labels);
+  example.row = static_cast<int64_t>(dataset_.examples.size());
+  example.line = line_;
+  example.file = static_cast<int32_t>(dataset_.files.size()) - 1;
+  report().tokens += static_cast<int64_t>(example.ids.size());
+  report().scored_tokens += scored;
+  tally_.chat_examples += is_conversation(shape_);
+  tally(is_conversation(shape_) && formatted.stop < 0, tally_.unstopped);
+  tally(is_duplicate(example), tally_.duplicates);
+  dataset_.examples.push_back(std::move(example));
+  return true;
+}
+
+/// True for an example that was there before; remembers a new one.
+bool DatasetBuilder::is_duplicate(const Example& example) {
+  const std::string_view bytes(reinterpret_cast<const char*>(example.ids.data()),
+                               example.ids.size() * sizeof(int32_t));
+  const size_t hash = std::hash<std::string_view>()(bytes);
+  const auto [begin, end] = seen_.equal_range(hash);
+  const bool found = std::any_of(begin, end, [&](const auto& entry) {
+    const Example& earlier = dataset_.examples[entry.second];
+    return earlier.ids == example.ids && earlier.labels == example.labels;
+  });
+  if (!found) {
+    seen_.emplace(hash, dataset_.examples.size());
+  }
+  return found;
+}
+
+std::string DatasetBuilder::file_names() const {
+  std::vector<std::string> names;
+  for (const auto& file : dataset_.files) {
+    names.push_back(file.string());
+  }
+  return join(names, ", ");
+}
+
+}  // namespace peft
