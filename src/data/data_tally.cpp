@@ -20,12 +20,13 @@ std::string share(int64_t part, int64_t whole) {
 }
 
 /// A model that never sees a stop token at the end of an answer never learns to stop.
-void check_stops(const DataTally& tally, const DataOptions& options, const std::string& files) {
+std::string stops_refusal(const DataTally& tally, const DataOptions& options,
+                          const std::string& files) {
   const int64_t stopped = tally.chat_examples - tally.unstopped.count();
   if (static_cast<double>(stopped) >= kMinStopped * static_cast<double>(tally.chat_examples)) {
-    return;
+    return "";
   }
-  fail<DataError>(
+  return fmt::format(
       "{}: {} of {} answers ({}) do not end with a stop token, so the model would not learn to "
       "stop; {}",
       files, with_commas(tally.unstopped.count()), with_commas(tally.chat_examples),
@@ -67,24 +68,30 @@ std::string RowPlaces::text() const {
              : fmt::format("{} and {} more", shown_, with_commas(count_ - kShownPlaces));
 }
 
-void check_tally(const DataTally& tally, const DataReport& report, const DataOptions& options,
-                 const std::string& files) {
+std::string refusal(const DataTally& tally, const DataReport& report, const DataOptions& options,
+                    const std::string& files) {
   const int64_t unscored = tally.unscored.count();
-  check<DataError>(report.examples > 0 || unscored > 0,
-                   "{}: nothing to train on: all {} rows are longer than data.max_length {}", files,
-                   with_commas(report.rows), with_commas(options.max_length));
+  if (report.examples == 0 && unscored == 0) {
+    return report.bad_rows == report.rows
+               ? fmt::format("{}: nothing to train on: all {} rows break their shape", files,
+                             with_commas(report.rows))
+               : fmt::format(
+                     "{}: nothing to train on: all {} rows are longer than "
+                     "data.max_length {}",
+                     files, with_commas(report.rows), with_commas(options.max_length));
+  }
   const bool too_many =
       static_cast<double>(unscored) > kMaxUnscored * static_cast<double>(report.rows);
   if (report.examples == 0 || too_many) {
     const bool all_cut = tally.unscored_cut == unscored;
-    fail<DataError>(
+    return fmt::format(
         "{}: {} of {} rows ({}) have no supervised token{}; {}", files, with_commas(unscored),
         with_commas(report.rows), share(unscored, report.rows),
         all_cut ? fmt::format(" after truncation to {}", with_commas(options.max_length)) : "",
         all_cut ? "raise data.max_length or set data.overflow to \"drop\""
                 : fmt::format("remove {}, or change data.train_on", tally.unscored.text()));
   }
-  check_stops(tally, options, files);
+  return stops_refusal(tally, options, files);
 }
 
 void describe_tally(const DataTally& tally, const DataOptions& options, DataReport& report) {
@@ -95,6 +102,14 @@ void describe_tally(const DataTally& tally, const DataOptions& options, DataRepo
   report.split_per_turn = tally.per_turn.count();
   report.duplicates = tally.duplicates.count();
   report.special_in_text = tally.special.count();
+
+  report.places = {{"bad_rows", tally.bad.text()},
+                   {"truncated", tally.cut.text()},
+                   {"dropped_too_long", tally.too_long.text()},
+                   {"dropped_unscored", tally.unscored.text()},
+                   {"without_stop", tally.unstopped.text()},
+                   {"duplicates", tally.duplicates.text()},
+                   {"special_in_text", tally.special.text()}};
 
   const std::string limit = with_commas(options.max_length);
   note(report, tally.bad, "bad rows, passed over");

@@ -9,6 +9,8 @@
 namespace peft {
 namespace {
 
+constexpr size_t kMostRefusals = 10;
+
 int64_t scored_tokens(const std::vector<int32_t>& labels) {
   if (labels.empty()) {
     return 0;
@@ -76,11 +78,11 @@ void DatasetBuilder::add(FormattedLine&& row) {
     return;
   }
   FormattedSource& source = row.source;
-  check<DataError>(!source.special_in_text || options_.special_in_text != "error",
-                   "{}: the row's own text spells a special token, which would become that token; "
-                   "change the row, or set data.special_in_text to \"parse\"",
-                   where());
+  if (source.special_in_text && options_.special_in_text == "error") {
+    refuse_special_text();
+  }
   tally_source(source);
+  cut_off_.clear();
   const bool was_cut = fit(source);
   bool any = source.rows.empty();
   for (FormattedRow& formatted : source.rows) {
@@ -95,12 +97,18 @@ Dataset DatasetBuilder::finish() {
   report().bad_rows = tally_.bad.count();
   const int64_t allowed =
       static_cast<int64_t>(options_.skip_bad * static_cast<double>(report().rows));
-  check<DataError>(
-      report().bad_rows <= allowed,
-      "{} of {} rows break their shape, more than data.skip_bad allows ({}); the first: {}",
-      with_commas(report().bad_rows), with_commas(report().rows), with_commas(allowed),
-      first_fault_);
-  check_tally(tally_, report(), options_, file_names());
+  if (report().bad_rows > allowed) {
+    refuse(options_.skip_bad > 0.0
+               ? fmt::format("{} of {} rows break their shape, more than data.skip_bad allows "
+                             "({}); the first: {}",
+                             with_commas(report().bad_rows), with_commas(report().rows),
+                             with_commas(allowed), first_fault_)
+               : first_fault_);
+  }
+  if (const std::string reason = refusal(tally_, report(), options_, file_names());
+      !reason.empty()) {
+    refuse(reason);
+  }
   describe_tally(tally_, options_, report());
   if (options_.task == Task::kClassification) {
     dataset_.label_names = labels_.arrange(dataset_.examples);
@@ -125,9 +133,31 @@ void DatasetBuilder::tally_source(const FormattedSource& source) {
 }
 
 void DatasetBuilder::refuse_or_pass_over(const std::string& fault) {
-  check<DataError>(options_.skip_bad > 0.0, "{}", fault);
+  check<DataError>(options_.skip_bad > 0.0 || !options_.refuses, "{}", fault);
   tally(true, tally_.bad);
   first_fault_ = first_fault_.empty() ? fault : first_fault_;
+}
+
+/// Ends here, or goes on and remembers why it should not.
+void DatasetBuilder::refuse(const std::string& reason) {
+  check<DataError>(!options_.refuses, "{}", reason);
+  if (report().refusals.size() < kMostRefusals) {
+    report().refusals.push_back(reason);
+  }
+}
+
+void DatasetBuilder::refuse_special_text() {
+  refuse(
+      fmt::format("{}: the row's own text spells a special token, which would become that token; "
+                  "change the row, or set data.special_in_text to \"parse\"",
+                  where()));
+}
+
+void DatasetBuilder::refuse_length(int64_t length) {
+  refuse(
+      fmt::format("{}: {} tokens do not fit data.max_length {}; raise it, or set data.overflow "
+                  "to \"truncate\" or \"drop\"",
+                  where(), with_commas(length), with_commas(options_.max_length)));
 }
 
 /// Applies data.overflow. True if an example was cut.
@@ -142,10 +172,9 @@ bool DatasetBuilder::fit(FormattedSource& source) {
       fitting.push_back(std::move(row));
       continue;
     }
-    check<DataError>(options_.overflow != "error",
-                     "{}: {} tokens do not fit data.max_length {}; raise it, or set data.overflow "
-                     "to \"truncate\" or \"drop\"",
-                     where(), with_commas(length), with_commas(options_.max_length));
+    if (options_.overflow == "error") {
+      refuse_length(length);
+    }
     if (options_.overflow == "drop") {
       tally(true, tally_.too_long);
       tally_.lost_tokens += length;
@@ -169,6 +198,7 @@ void DatasetBuilder::cut(FormattedRow& row, size_t kept_behind) {
   tally_.lost_tokens += excess;
   const auto behind =
       static_cast<std::ptrdiff_t>(std::min(kept_behind, static_cast<size_t>(options_.max_length)));
+  cut_off_.assign(row.ids.end() - behind - excess, row.ids.end() - behind);
   for (std::vector<int32_t>* tokens : {&row.ids, &row.labels}) {
     tokens->erase(tokens->end() - behind - excess, tokens->end() - behind);
   }
@@ -207,6 +237,9 @@ bool DatasetBuilder::add_example(FormattedRow formatted, const FormattedSource& 
   example.row = static_cast<int64_t>(dataset_.examples.size());
   example.line = line_;
   example.file = static_cast<int32_t>(dataset_.files.size()) - 1;
+  if (!cut_off_.empty() && dataset_.examples.size() < options_.keep_cut) {
+    dataset_.cut_off[example.row] = std::exchange(cut_off_, {});
+  }
   report().tokens += static_cast<int64_t>(example.ids.size());
   report().scored_tokens += scored;
   tally_.chat_examples += is_conversation(shape_);

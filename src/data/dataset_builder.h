@@ -42,6 +42,9 @@ class DatasetBuilder {
   void tally(bool happened, RowPlaces& places) const;
   void tally_source(const FormattedSource& source);
   void refuse_or_pass_over(const std::string& fault);
+  void refuse(const std::string& reason);
+  void refuse_special_text();
+  void refuse_length(int64_t length);
   bool fit(FormattedSource& source);
   void cut(FormattedRow& row, size_t kept_behind);
   void split(const FormattedRow& row, std::vector<FormattedRow>& pieces);
@@ -53,9 +56,10 @@ class DatasetBuilder {
   Dataset dataset_;
   DataTally tally_;
   LabelSet labels_;
-  std::string name_;         // of the file at hand
-  int64_t line_ = 0;         // of the row at hand
-  std::string first_fault_;  // of the rows that were passed over
+  std::string name_;              // of the file at hand
+  int64_t line_ = 0;              // of the row at hand
+  std::string first_fault_;       // of the rows that were passed over
+  std::vector<int32_t> cut_off_;  // from the row at hand
   RowShape shape_ = RowShape::kText;
   std::unordered_multimap<size_t, size_t> seen_;  // hash of the ids -> example
 };

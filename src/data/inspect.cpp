@@ -11,23 +11,48 @@
 namespace peft {
 namespace {
 
-constexpr std::string_view kTrained = "\x1b[32m";
-constexpr std::string_view kMasked = "\x1b[2m";
+constexpr std::string_view kDim = "\x1b[2m";
+constexpr std::string_view kGreen = "\x1b[32m";
+constexpr std::string_view kStruckRed = "\x1b[9;31m";
 constexpr std::string_view kPlain = "\x1b[0m";
 
-/// Tokens in a row that are all trained, or all masked.
+enum class Fate { kMasked, kTrained, kDropped };
+
+const char* name_of(Fate fate) {
+  constexpr const char* kNames[] = {"masked", "trained", "dropped"};
+  return kNames[static_cast<size_t>(fate)];
+}
+
+/// A row as it was before data.overflow, and what became of its tokens.
+struct WholeRow {
+  std::vector<int32_t> ids;
+  std::vector<Fate> fates;
+};
+
+WholeRow whole_row(const Example& example, const ShowOptions& options) {
+  WholeRow row{example.ids, {}};
+  for (const int32_t label : example.labels) {
+    row.fates.push_back(label == kIgnored ? Fate::kMasked : Fate::kTrained);
+  }
+  if (const auto cut = options.cut_off.find(example.row); cut != options.cut_off.end()) {
+    row.ids.insert(row.ids.end(), cut->second.begin(), cut->second.end());
+    row.fates.resize(row.ids.size(), Fate::kDropped);
+  }
+  return row;
+}
+
+/// Tokens in a row that share their fate.
 struct Piece {
   size_t begin = 0;
   size_t end = 0;
-  bool trained = false;
+  Fate fate = Fate::kMasked;
 };
 
-std::vector<Piece> pieces_of(const Example& example) {
+std::vector<Piece> pieces_of(const WholeRow& row) {
   std::vector<Piece> pieces;
-  for (size_t i = 0; i < example.ids.size(); ++i) {
-    const bool trained = example.labels[i] != kIgnored;
-    if (pieces.empty() || pieces.back().trained != trained) {
-      pieces.push_back({i, i, trained});
+  for (size_t i = 0; i < row.ids.size(); ++i) {
+    if (pieces.empty() || pieces.back().fate != row.fates[i]) {
+      pieces.push_back({i, i, row.fates[i]});
     }
     pieces.back().end = i + 1;
   }
@@ -36,8 +61,8 @@ std::vector<Piece> pieces_of(const Example& example) {
 
 /// The text of a piece in its place: what it adds to the text before it. Some tokenizers drop a
 /// space at the start of whatever they decode, so a piece alone would lose it.
-std::string piece_text(const Example& example, const Piece& piece, const Tokenizer& tokenizer) {
-  const std::span<const int32_t> ids(example.ids);
+std::string piece_text(const WholeRow& row, const Piece& piece, const Tokenizer& tokenizer) {
+  const std::span<const int32_t> ids(row.ids);
   const std::string before = tokenizer.decode(ids.first(piece.begin), false);
   const std::string through = tokenizer.decode(ids.first(piece.end), false);
   return through.starts_with(before)
@@ -73,34 +98,38 @@ std::string file_of(const Example& example, const ShowOptions& options) {
 
 std::string header(const Example& example, const ShowOptions& options) {
   const std::string file = file_of(example, options);
-  return fmt::format("row {}{}, {} tokens, {} scored\n", example.row + 1,
-                     file.empty() ? "" : fmt::format(", {}:{}", escaped(file), example.line),
-                     with_commas(static_cast<int64_t>(example.ids.size())),
-                     with_commas(scored_tokens(example)));
+  const auto cut = options.cut_off.find(example.row);
+  return fmt::format(
+      "row {}{}, {} tokens, {} scored{}\n", example.row + 1,
+      file.empty() ? "" : fmt::format(", {}:{}", escaped(file), example.line),
+      with_commas(static_cast<int64_t>(example.ids.size())), with_commas(scored_tokens(example)),
+      cut == options.cut_off.end()
+          ? ""
+          : fmt::format(", {} dropped", with_commas(static_cast<int64_t>(cut->second.size()))));
 }
 
-std::string marked(const std::string& text, bool trained, bool colour) {
+std::string marked(const std::string& text, Fate fate, bool colour) {
   if (colour) {
+    constexpr std::string_view kColours[] = {kDim, kGreen, kStruckRed};
     // Each line on its own, so that a pager does not lose the colour at a line break.
-    const std::string_view begin = trained ? kTrained : kMasked;
     std::vector<std::string> lines = split(text, '\n');
     for (std::string& line : lines) {
-      line = fmt::format("{}{}{}", begin, line, kPlain);
+      line = fmt::format("{}{}{}", kColours[static_cast<size_t>(fate)], line, kPlain);
     }
     return join(lines, "\n");
   }
-  return trained ? "⟦" + text + "⟧" : text;
+  return fate == Fate::kTrained   ? "⟦" + text + "⟧"
+         : fate == Fate::kDropped ? "⟪" + text + "⟫"
+                                  : text;
 }
 
-/// One line per token: place, whether it is trained, id, and spelling.
-std::string listing(const Example& example, const Tokenizer& tokenizer, bool colour) {
+/// One line per token: place, what became of it, id, and spelling.
+std::string listing(const WholeRow& row, const Tokenizer& tokenizer, bool colour) {
   std::string text;
-  for (size_t i = 0; i < example.ids.size(); ++i) {
-    const bool trained = example.labels[i] != kIgnored;
-    const std::string line =
-        fmt::format("{:>6}  {:<7}  {:>7}  {}", i, trained ? "trained" : "masked", example.ids[i],
-                    escaped(tokenizer.token(example.ids[i])));
-    text += colour ? marked(line, trained, true) : line;
+  for (size_t i = 0; i < row.ids.size(); ++i) {
+    const std::string line = fmt::format("{:>6}  {:<7}  {:>7}  {}", i, name_of(row.fates[i]),
+                                         row.ids[i], escaped(tokenizer.token(row.ids[i])));
+    text += colour ? marked(line, row.fates[i], true) : line;
     text += '\n';
   }
   return text;
@@ -111,11 +140,12 @@ std::string listing(const Example& example, const Tokenizer& tokenizer, bool col
 std::string show_example(const Example& example, const Tokenizer& tokenizer,
                          const ShowOptions& options) {
   std::string text = header(example, options);
+  const WholeRow row = whole_row(example, options);
   if (options.ids) {
-    return text + listing(example, tokenizer, options.colour);
+    return text + listing(row, tokenizer, options.colour);
   }
-  for (const Piece& piece : pieces_of(example)) {
-    text += marked(readable(piece_text(example, piece, tokenizer)), piece.trained, options.colour);
+  for (const Piece& piece : pieces_of(row)) {
+    text += marked(readable(piece_text(row, piece, tokenizer)), piece.fate, options.colour);
   }
   return text + "\n";
 }
@@ -130,6 +160,9 @@ std::string show_report(const DataReport& report) {
                                          : 100.0 * static_cast<double>(report.scored_tokens) /
                                                static_cast<double>(report.tokens),
                       with_commas(report.longest));
+  for (const std::string& reason : report.refusals) {
+    text += fmt::format("training would refuse this: {}\n", escaped(reason));
+  }
   for (const std::string& note : report.notes) {
     text += fmt::format("{}\n", escaped(note));
   }
@@ -141,8 +174,13 @@ std::string show_report(const DataReport& report) {
 
 Json example_json(const Example& example, const Tokenizer& tokenizer, const ShowOptions& options) {
   Json pieces = Json::array();
-  for (const Piece& piece : pieces_of(example)) {
-    pieces.push_back({{"text", piece_text(example, piece, tokenizer)}, {"trained", piece.trained}});
+  const WholeRow row = whole_row(example, options);
+  for (const Piece& piece : pieces_of(row)) {
+    pieces.push_back(
+        {{"text", piece_text(row, piece, tokenizer)}, {"trained", piece.fate == Fate::kTrained}});
+    if (piece.fate == Fate::kDropped) {
+      pieces.back()["dropped"] = true;
+    }
   }
   const std::string file = file_of(example, options);
   return {{"row", example.row},
@@ -185,6 +223,7 @@ Json report_json(const DataReport& report) {
           {"duplicates", report.duplicates},
           {"special_in_text", report.special_in_text},
           {"bad_rows", report.bad_rows},
+          {"refusals", report.refusals},
           {"notes", report.notes},
           {"sha256", report.sha256.empty() ? Json() : Json(report.sha256)}};
 }

@@ -3,64 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <limits>
 #include <unordered_map>
 
+#include "min_hash.h"
 #include "peft/util/signals.h"
 #include "peft/util/text.h"
 
 namespace peft {
 namespace {
 
-constexpr size_t kRun = 5;  // tokens of a shingle
-constexpr size_t kHashes = 128;
 constexpr size_t kBand = 4;  // hashes that must agree for a pair to be looked at
 constexpr double kNearlySame = 0.8;
 constexpr size_t kMostShown = 10;
-
-using Signature = std::array<uint32_t, kHashes>;
-
-uint64_t scrambled(uint64_t value) {  // the finaliser of splitmix64
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9u;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EBu;
-  return value ^ (value >> 31);
-}
-
-/// The least of every hash over the runs of a row; a shorter row is one run.
-Signature signature_of(const std::vector<int32_t>& ids) {
-  Signature least;
-  least.fill(std::numeric_limits<uint32_t>::max());
-  const size_t length = std::min(kRun, ids.size());
-  for (size_t begin = 0; begin + length <= ids.size(); ++begin) {
-    uint64_t run = length;
-    for (size_t i = 0; i < length; ++i) {
-      run = scrambled(run ^ static_cast<uint32_t>(ids[begin + i]));
-    }
-    const uint64_t step = scrambled(run ^ 0x9E3779B97F4A7C15u);
-    for (uint32_t& value : least) {
-      run += step;  // double hashing: one pair of numbers serves all functions
-      value = std::min(value, static_cast<uint32_t>(run >> 32));
-    }
-  }
-  return least;
-}
-
-uint64_t band_key(const Signature& signature, size_t band) {
-  uint64_t key = band;
-  for (size_t i = 0; i < kBand; ++i) {
-    key = scrambled(key ^ signature[band * kBand + i]);
-  }
-  return key;
-}
-
-double agreement(const Signature& a, const Signature& b) {
-  size_t same = 0;
-  for (size_t i = 0; i < kHashes; ++i) {
-    same += a[i] == b[i] ? 1 : 0;
-  }
-  return static_cast<double>(same) / kHashes;
-}
 
 enum class Match { kNone, kNear, kExact };
 
@@ -69,17 +23,17 @@ class HeldOutRows {
  public:
   explicit HeldOutRows(std::span<const Example> rows) : rows_(rows), found_(rows.size()) {
     for (size_t place = 0; place < rows.size(); ++place) {
-      signatures_.push_back(signature_of(rows[place].ids));
-      for (size_t band = 0; band < kHashes / kBand; ++band) {
-        by_band_.emplace(band_key(signatures_.back(), band), place);
+      signatures_.push_back(min_hashes(rows[place].ids));
+      for (size_t band = 0; band < kMinHashes / kBand; ++band) {
+        by_band_.emplace(band_key(signatures_.back(), band, kBand), place);
       }
     }
   }
 
   void compare(const Example& trained) {
-    const Signature signature = signature_of(trained.ids);
-    for (size_t band = 0; band < kHashes / kBand; ++band) {
-      const auto [begin, end] = by_band_.equal_range(band_key(signature, band));
+    const MinHashes signature = min_hashes(trained.ids);
+    for (size_t band = 0; band < kMinHashes / kBand; ++band) {
+      const auto [begin, end] = by_band_.equal_range(band_key(signature, band, kBand));
       for (auto entry = begin; entry != end; ++entry) {
         Match& match = found_[entry->second];
         if (match == Match::kExact) {
@@ -98,7 +52,7 @@ class HeldOutRows {
 
  private:
   std::span<const Example> rows_;
-  std::vector<Signature> signatures_;
+  std::vector<MinHashes> signatures_;
   std::unordered_multimap<uint64_t, size_t> by_band_;  // key of a band -> place
   std::vector<Match> found_;                           // of every row
 };

@@ -18,8 +18,8 @@ constexpr const char* kExtensions[] = {".jsonl", ".ndjson", ".json",   ".csv",
 // What other tools write beside the rows.
 constexpr const char* kNotRows[] = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json",
                                     "state.json"};
-constexpr std::string_view kAboutRows[] = {"readme", "license", "licence", "notice", "copying",
-                                           "source"};
+constexpr std::string_view kAboutRows[] = {"readme", "license", "licence",
+                                           "notice", "copying", "source"};
 
 bool is_data_file(const fs::path& file) {
   const std::string name = file.filename().string();

@@ -28,6 +28,8 @@ TEST(CommandLine, HelpsWithEveryCommand) {
                               "import",
                               "data",
                               "data show",
+                              "data check",
+                              "data stats",
                               "config",
                               "config show",
                               "config validate",
@@ -52,7 +54,7 @@ TEST(CommandLine, RefusesWhatItDoesNotKnowInOneLine) {
        "config, adapters, checkpoint, import"},
       {"trian", "unknown command \"trian\"; did you mean \"train\"?"},
       {"config shwo", "config: unknown command \"shwo\"; did you mean \"show\"?"},
-      {"data", "data: expected a command: show"},
+      {"data", "data: expected a command: show, check, stats"},
       {"methods --jsno", "unknown flag --jsno; did you mean \"--json\"?"},
       {"train --config x --learning_rate 1",
        "unknown flag --learning_rate; write "

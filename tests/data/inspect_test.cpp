@@ -39,6 +39,16 @@ TEST(Inspect, ListsIdsOnePerLine) {
             "     5  trained        2  [/s]\n");
 }
 
+TEST(Inspect, ShowsWhatWasCutOff) {
+  const ShowOptions options{.cut_off = {{2, {'a', 'b'}}}};
+  EXPECT_EQ(show_example(example(), FakeTokenizer(), options),
+            "row 3, 6 tokens, 2 scored, 2 dropped\n[s]Hi\\n⟦xy[/s]⟧⟪ab⟫\n");
+  EXPECT_TRUE(show_example(example(), FakeTokenizer(), {.colour = true, .cut_off = options.cut_off})
+                  .ends_with("\x1b[32mxy[/s]\x1b[0m\x1b[9;31mab\x1b[0m\n"));
+  EXPECT_EQ(example_json(example(), FakeTokenizer(), options)["pieces"].back().dump(),
+            R"({"text":"ab","trained":false,"dropped":true})");
+}
+
 TEST(Inspect, EscapesControlCharacters) {
   Example row;
   row.ids = {'a', 27, '[', '\n', 'b'};

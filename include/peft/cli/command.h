@@ -38,6 +38,10 @@ void setup_adapters_diff(CLI::App& group, Action& action);
 void setup_adapters_convert(CLI::App& group, Action& action);
 void setup_adapters_merge(CLI::App& group, Action& action);
 
+// Commands below `data`.
+void setup_data_check(CLI::App& group, Action& action);
+void setup_data_stats(CLI::App& group, Action& action);
+
 /// Flags of every command that computes with a model.
 struct ModelOptions {
   std::string model;

@@ -44,10 +44,10 @@ struct DataTally {
   int64_t chat_examples = 0;
 };
 
-/// Refuses a data set that would teach nothing, or no end: more than 1 % of rows without a scored
-/// token, none at all, or fewer than 95 % of answers that end in a stop token. Throws DataError.
-void check_tally(const DataTally& tally, const DataReport& report, const DataOptions& options,
-                 const std::string& files);
+/// Why a data set would teach nothing, or no end: more than 1 % of rows without a scored token,
+/// none at all, or fewer than 95 % of answers that end in a stop token. "" for a good one.
+std::string refusal(const DataTally& tally, const DataReport& report, const DataOptions& options,
+                    const std::string& files);
 
 /// Writes the tally's counts and one note for each thing that happened into the report.
 void describe_tally(const DataTally& tally, const DataOptions& options, DataReport& report);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ struct DataOptions {
   std::string special_in_text = "parse";  ///< parse, error: special tokens spelled out in a row
   std::string text_split = "blank_line";  ///< blank_line, line, none: rows of a .txt file
   double skip_bad = 0.0;                  ///< share of rows that may break their shape
+  bool refuses = true;  ///< false: what rows would be refused for is told in the report
+  size_t keep_cut = 0;  ///< the first so many examples remember what data.overflow took from them
   Task task = Task::kLanguageModel;
   /// Classification: the labels in the order of the head's rows, as config.json's label2id or the
   /// training rows have them. Empty: those of the rows, see Dataset::label_names.
@@ -61,10 +64,12 @@ struct DataReport {
   int64_t without_stop = 0;    ///< chat rows whose last trained span ends in no stop token
   int64_t split_per_turn = 0;  ///< rows whose template rewrites history
   int64_t duplicates = 0;
-  int64_t special_in_text = 0;     ///< rows whose own text holds special-token strings
-  int64_t bad_rows = 0;            ///< passed over, as data.skip_bad allows
-  std::vector<std::string> notes;  ///< lines with counts and row numbers, ready to print
-  std::string sha256;              ///< of the one file, or of the hashes of several
+  int64_t special_in_text = 0;                ///< rows whose own text holds special-token strings
+  int64_t bad_rows = 0;                       ///< passed over, as data.skip_bad allows
+  std::vector<std::string> refusals;          ///< why training would refuse the rows
+  std::map<std::string, std::string> places;  ///< by name of a count above: "d.jsonl:3, 9"
+  std::vector<std::string> notes;             ///< lines with counts and row numbers, ready to print
+  std::string sha256;                         ///< of the one file, or of the hashes of several
 };
 
 /// Examples in file order.
@@ -77,6 +82,7 @@ struct Dataset {
   /// when that names them; else sorted, as numbers where all are integers, and integers that are
   /// 0 ... n - 1 stand for themselves.
   std::vector<std::string> label_names = {};
+  std::map<int64_t, std::vector<int32_t>> cut_off = {};  ///< by Example::row, see keep_cut
 };
 
 /// Everything that turns a row into tokens; borrowed, must outlive the call.

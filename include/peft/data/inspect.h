@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,15 @@ namespace peft {
 
 /// How `show_example` prints.
 struct ShowOptions {
-  bool colour = false;  ///< for a terminal: trained tokens green, masked ones dim
+  bool colour = false;  ///< for a terminal: trained tokens green, masked dim, dropped struck out
   bool ids = false;     ///< one line per token with its id instead of running text
   std::vector<std::filesystem::path> files = {};  ///< the data set's files, for the header line
+  std::map<int64_t, std::vector<int32_t>> cut_off = {};  ///< Dataset::cut_off
 };
 
-/// One example for a person. Without colour trained spans stand between ⟦ and ⟧. Control characters
-/// are escaped; a line break of the row is shown as \n and also breaks the line.
+/// One example for a person. Without colour trained spans stand between ⟦ and ⟧, and what was cut
+/// off between ⟪ and ⟫. Control characters are escaped; a line break of the row is shown as \n and
+/// also breaks the line.
 std::string show_example(const Example& example, const Tokenizer& tokenizer,
                          const ShowOptions& options);
 
