@@ -274,12 +274,45 @@ std::string json_kind(const Json& value) {
   }
 }
 
+namespace {
+
+constexpr size_t kExcerpt = 60;
+
+std::string dumped(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// Appends the JSON text of a value, but little more than kExcerpt bytes of it: messages are put
+/// together for every check, also for one that holds.
+void append_start(const Json& value, std::string& text) {
+  if (text.size() > kExcerpt) {
+    return;
+  }
+  if (value.is_string()) {
+    text += dumped(value.get_ref<const std::string&>().substr(0, kExcerpt + 4));
+  } else if (value.is_structured()) {
+    text += value.is_array() ? '[' : '{';
+    const char* between = "";
+    for (const auto& [key, member] : value.items()) {
+      text += between + (value.is_array() ? "" : dumped(key) + ":");
+      append_start(member, text);
+      between = ",";
+    }
+    text += value.is_array() ? ']' : '}';
+  } else {
+    text += dumped(value);
+  }
+}
+
+}  // namespace
+
 std::string json_excerpt(const Json& value) {
   if (value.is_structured() && value.size() > 8) {
     return json_kind(value);
   }
-  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
+  std::string text;
+  append_start(value, text);
+  return text.size() <= kExcerpt ? text : text.substr(0, kExcerpt - 3) + "...";
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& words) {

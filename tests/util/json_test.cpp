@@ -63,6 +63,16 @@ TEST(Json, KnowsWhereEveryKeyStands) {
   EXPECT_EQ(positions.at("/a/b/0/c").column, 17);
 }
 
+TEST(Json, ShowsTheStartOfAValue) {
+  EXPECT_EQ(json_excerpt(Json::parse(R"({"a": [1, "x\ny", null], "b": {}})")),
+            R"({"a":[1,"x\ny",null],"b":{}})");
+  EXPECT_EQ(json_excerpt(std::string(58, 'x')), "\"" + std::string(58, 'x') + "\"");
+  EXPECT_EQ(json_excerpt(std::string(59, 'x')), "\"" + std::string(56, 'x') + "...");
+  EXPECT_EQ(json_excerpt(Json::array({std::string(100, 'x'), 1})),
+            "[\"" + std::string(55, 'x') + "...");
+  EXPECT_EQ(json_excerpt(Json(std::vector<int>(9, 1))), "a list");
+}
+
 TEST(JsonReader, ReadsTypedMembersAndLeavesAbsentOnesAlone) {
   const Json json =
       parse_json<UsageError>(R"({"n": 3, "x": 1, "s": "t", "l": [1, 2], "z": null})", "f");
