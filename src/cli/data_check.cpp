@@ -42,8 +42,8 @@ int64_t report(const std::vector<Finding>& all, const Json& sets, const DataChec
                     {"count", finding.count},
                     {"text", finding.text},
                     {"allowed", allowed}});
-    text += fmt::format("{}{}: {}\n", allowed ? "allowed " : "", finding.kind,
-                        escaped(finding.text));
+    text +=
+        fmt::format("{}{}: {}\n", allowed ? "allowed " : "", finding.kind, escaped(finding.text));
   }
   if (options.data.json) {
     Json document = sets;

@@ -9,9 +9,9 @@
 namespace peft {
 namespace {
 
-constexpr int64_t kStep = 64;      // tokens
-constexpr double kWhole = 0.995;   // share of rows that a suggested length keeps whole
-constexpr double kMostLost = 0.01;  // share of tokens
+constexpr int64_t kStep = 64;         // tokens
+constexpr double kWhole = 0.995;      // share of rows that a suggested length keeps whole
+constexpr double kMostLost = 0.01;    // share of tokens
 constexpr int64_t kWorthPacking = 4;  // rows of a pack
 
 int64_t lost_tokens(const std::vector<int64_t>& lengths, int64_t max_length) {

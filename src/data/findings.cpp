@@ -96,9 +96,9 @@ std::vector<Finding> findings(const Overlap& overlap, std::span<const Example> h
 
 const std::vector<std::string>& finding_kinds() {
   static const std::vector<std::string> kinds = {
-      "refused",         "bad_rows",   "unsupervised",    "no_stop", "truncated",
-      "too_long",        "duplicates", "near_duplicates", "overlap", "special_in_text",
-      "e_mail",          "phone",      "card",            "ip_address", "secret_key"};
+      "refused",    "bad_rows",        "unsupervised", "no_stop",         "truncated", "too_long",
+      "duplicates", "near_duplicates", "overlap",      "special_in_text", "e_mail",    "phone",
+      "card",       "ip_address",      "secret_key"};
   return kinds;
 }
 

@@ -95,9 +95,13 @@ std::vector<fs::path> files_of(const DataSource& source) {
     return files_of_folder(source.path, source.held_out);
   }
   const std::string name = source.path.string();
-  const bool is_pattern = name.find_first_of("*?[") != std::string::npos;
-  return is_pattern && !fs::exists(source.path, unknown) ? files_of_pattern(name)
-                                                         : std::vector{source.path};
+  const bool is_there = fs::exists(source.path, unknown);
+  if (!is_there && name.find_first_of("*?[") != std::string::npos) {
+    return files_of_pattern(name);
+  }
+  check<DataError>(is_there, "{}: no such file", name);
+  check<DataError>(fs::is_regular_file(source.path, unknown), "{}: not a regular file", name);
+  return {source.path};
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ class DataCommand : public testing::Test {
   /// Runs `peft data VERB` on rows of a file.
   Outcome data(const std::string& verb, const std::string& rows, const std::string& flags = "") {
     put_file(folder_ / "d.jsonl", rows);
-    return peft("data " + verb + " --model " PEFT_SOURCE_DIR "/tests/fixtures/data/tokenizer --data " +
+    return peft("data " + verb +
+                " --model " PEFT_SOURCE_DIR "/tests/fixtures/data/tokenizer --data " +
                 (folder_ / "d.jsonl").string() + " " + flags);
   }
 

@@ -49,9 +49,10 @@ TEST_F(FindingsTest, CountRowsAndSayWhere) {
 }
 
 TEST_F(FindingsTest, SayWhatTrainingWouldRefuse) {
-  EXPECT_EQ(found(load("{\"text\": \"abc\"}\n{\"text\": 1}\n")),
-            (Lines{"refused: training would refuse this: d.jsonl:2: text: expected a string, found 1",
-                   "bad_rows: 1 row breaking the shape (d.jsonl:2)"}));
+  EXPECT_EQ(
+      found(load("{\"text\": \"abc\"}\n{\"text\": 1}\n")),
+      (Lines{"refused: training would refuse this: d.jsonl:2: text: expected a string, found 1",
+             "bad_rows: 1 row breaking the shape (d.jsonl:2)"}));
   EXPECT_EQ(found(load("{\"prompt\": \"a\", \"completion\": \"b\"}\n", {.max_length = 2})),
             (Lines{"refused: training would refuse this: d.jsonl: 1 of 1 rows (100.0 %) have no "
                    "supervised token after truncation to 2; raise data.max_length or set "

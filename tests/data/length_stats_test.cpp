@@ -38,8 +38,7 @@ TEST(LengthStats, BarsAreRoundAndTheLastTakesTheRest) {
 TEST(Advice, RaisesALengthThatCutsMuch) {
   std::vector<int64_t> lengths(100, 500);
   EXPECT_EQ(advice(lengths, /*max_length=*/256, /*positions=*/4096, /*packs=*/false),
-            std::vector<std::string>{
-                "data.max_length=512: 256 cuts off 24,400 tokens (48.8 %)"});
+            std::vector<std::string>{"data.max_length=512: 256 cuts off 24,400 tokens (48.8 %)"});
   EXPECT_TRUE(advice(lengths, 256, /*positions=*/256, false).empty());
 }
 
