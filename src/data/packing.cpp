@@ -5,20 +5,24 @@
 #include <set>
 #include <utility>
 
+#include "subset_packing.h"
+
 namespace peft {
 namespace {
 
-/// Packs one window: `rows` are example indices in the epoch's order.
-Groups pack_window(const std::vector<int64_t>& lengths, const std::vector<size_t>& rows,
-                   int64_t budget) {
-  std::vector<size_t> places(rows.size());  // places in the window, longest row first
+constexpr double kFull = 0.98;
+
+/// Best-fit decreasing: each row, longest first, into the pack where it leaves the least room.
+/// Returns places in `lengths`.
+Groups best_fit(const std::vector<int64_t>& lengths, int64_t budget) {
+  std::vector<size_t> places(lengths.size());
   std::iota(places.begin(), places.end(), size_t{0});
   std::stable_sort(places.begin(), places.end(),
-                   [&](size_t a, size_t b) { return lengths[rows[a]] > lengths[rows[b]]; });
-  Groups packs;                               // of places
+                   [&](size_t a, size_t b) { return lengths[a] > lengths[b]; });
+  Groups packs;
   std::set<std::pair<int64_t, size_t>> room;  // free tokens and pack, the tightest fit first
   for (const size_t place : places) {
-    const int64_t length = lengths[rows[place]];
+    const int64_t length = lengths[place];
     const auto tightest = room.lower_bound({length, 0});
     if (tightest == room.end()) {
       room.emplace(budget - length, packs.size());
@@ -29,6 +33,24 @@ Groups pack_window(const std::vector<int64_t>& lengths, const std::vector<size_t
     packs[pack].push_back(place);
     room.erase(tightest);
     room.emplace(free - length, pack);
+  }
+  return packs;
+}
+
+/// Packs one window: `rows` are example indices in the epoch's order.
+Groups pack_window(const std::vector<int64_t>& lengths, const std::vector<size_t>& rows,
+                   int64_t budget) {
+  std::vector<int64_t> here;
+  for (const size_t row : rows) {
+    here.push_back(lengths[row]);
+  }
+  Groups packs = best_fit(here, budget);
+  // Rows of much the same length leave the same gap in every pack.
+  if (packing_efficiency(here, packs, budget) < kFull) {
+    Groups others = pack_by_subset_sums(here, budget);
+    if (others.size() < packs.size()) {
+      packs = std::move(others);
+    }
   }
   for (std::vector<size_t>& pack : packs) {
     std::sort(pack.begin(), pack.end());

@@ -41,6 +41,9 @@ class CounterStream {
   uint64_t counter_ = 0;
 };
 
+constexpr size_t kRowsPerWindow = 4096;
+constexpr double kPacksPerWindow = 100;
+
 /// Stream numbers: an epoch's shuffle, and the draw of each file's fraction.
 uint64_t shuffle_stream(int64_t epoch) {
   return static_cast<uint64_t>(epoch) << 16;
@@ -144,7 +147,23 @@ Groups Sampler::packs(int64_t epoch) const {
   if (options_.packing == "none") {
     return {};
   }
-  return pack_best_fit(lengths_, order(epoch), options_.max_length, options_.window);
+  const std::vector<size_t> rows = order(epoch);
+  return pack_best_fit(lengths_, rows, options_.max_length, window_of(rows));
+}
+
+/// Rows that are packed together: enough that the last pack, which is seldom full, does not count.
+size_t Sampler::window_of(const std::vector<size_t>& rows) const {
+  if (options_.window > 0) {
+    return options_.window;
+  }
+  int64_t tokens = 0;
+  for (const size_t row : rows) {
+    tokens += lengths_[row];
+  }
+  const double rows_per_pack = static_cast<double>(options_.max_length) *
+                               static_cast<double>(rows.size()) /
+                               static_cast<double>(std::max<int64_t>(1, tokens));
+  return std::max(kRowsPerWindow, static_cast<size_t>(kPacksPerWindow * rows_per_pack));
 }
 
 Groups Sampler::batches(int64_t epoch) const {

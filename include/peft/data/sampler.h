@@ -26,7 +26,7 @@ struct SamplerOptions {
   int64_t accumulation = 1;      ///< micro-batches of an optimizer step
   uint64_t seed = 42;
   bool shuffle = true;
-  size_t window = 4096;  ///< rows that best-fit decreasing sees at once
+  size_t window = 0;  ///< rows that are packed together; 0: 4096, more where these are few packs
 };
 
 /// The order of examples, epoch by epoch. A pure function of its arguments: resuming needs a step
@@ -54,6 +54,7 @@ class Sampler {
 
  private:
   Groups group(const Groups& packs) const;
+  size_t window_of(const std::vector<size_t>& rows) const;
 
   std::vector<int64_t> lengths_;
   std::vector<std::vector<size_t>> sources_;  // example indices by file
