@@ -59,6 +59,7 @@ void setup_data(CLI::App& app, Action& action) {
   command->callback([options, &action] { action = [options] { return show(*options); }; });
   setup_data_check(*group, action);
   setup_data_stats(*group, action);
+  setup_data_tokenize(*group, action);
 }
 
 }  // namespace peft

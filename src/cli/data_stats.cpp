@@ -46,10 +46,10 @@ int64_t longer_rows(const SetStats& stats) {
 std::string text_of(const SetStats& stats) {
   const LengthStats lengths = length_stats(stats.lengths);
   std::string text = show_report(stats.set.report);
-  text += fmt::format("tokens of a row: mean {:.0f}, median {}, 90 % {}, 95 % {}, 99 % {}, longest {}\n",
-                      lengths.mean(), with_commas(lengths.median), with_commas(lengths.p90),
-                      with_commas(lengths.p95), with_commas(lengths.p99),
-                      with_commas(lengths.longest));
+  text += fmt::format(
+      "tokens of a row: mean {:.0f}, median {}, 90 % {}, 95 % {}, 99 % {}, longest {}\n",
+      lengths.mean(), with_commas(lengths.median), with_commas(lengths.p90),
+      with_commas(lengths.p95), with_commas(lengths.p99), with_commas(lengths.longest));
   text += draw_histogram(length_histogram(stats.lengths));
   text += fmt::format("longer than data.max_length {}: {}\n", with_commas(stats.max_length),
                       with_commas(longer_rows(stats)));

@@ -30,6 +30,7 @@ ModelText read_model_text(const std::filesystem::path& folder, const std::string
                     folder.string());
   ModelText text;
   text.tokenizer = load_tokenizer_if_any(folder);
+  text.tokenizer_hash = tokenizer_hash(folder);
   text.chat_template = load_chat_template(chat_template, folder, text.tokenizer->special());
   const Json config = optional_file(folder / "config.json");
   for (const Json& json : {optional_file(folder / "generation_config.json"), config}) {

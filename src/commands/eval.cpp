@@ -136,21 +136,23 @@ Json judge(const EvalPlan& plan, const OpenModel& open, const TextSide& text) {
 /// The same rows behind `shots` solved ones: what the base can do without training, and the price
 /// in tokens. The shots are the first rows of a file of their own.
 EvalPlan with_shots(EvalPlan plan, const std::vector<Example>& shots, int64_t positions) {
-  Example context;
+  std::vector<int32_t> context;
   for (const Example& shot : shots) {
-    context.ids.insert(context.ids.end(), shot.ids.begin(), shot.ids.end());
+    context.insert(context.end(), shot.ids.begin(), shot.ids.end());
   }
-  context.labels.assign(context.ids.size(), kIgnored);
   for (Example& example : plan.examples) {
-    const size_t length = context.ids.size() + example.ids.size();
+    std::vector<int32_t> ids = context;
+    ids.insert(ids.end(), example.ids.begin(), example.ids.end());
     check<DataError>(
-        static_cast<int64_t>(length) <= positions,
+        static_cast<int64_t>(ids.size()) <= positions,
         "--shots {}: a row with its examples has {} tokens, the model has {} positions",
-        shots.size(), length, positions);
-    example.labels.front() = kIgnored;  // alone, a row's first token has no target either
-    example.ids.insert(example.ids.begin(), context.ids.begin(), context.ids.end());
-    example.labels.insert(example.labels.begin(), context.labels.begin(), context.labels.end());
-    example.prompt_length += static_cast<int64_t>(context.ids.size());
+        shots.size(), ids.size(), positions);
+    std::vector<int32_t> labels(context.size(), kIgnored);
+    labels.insert(labels.end(), example.labels.begin(), example.labels.end());
+    labels[context.size()] = kIgnored;  // alone, a row's first token has no target either
+    example.ids = std::move(ids);
+    example.labels = std::move(labels);
+    example.prompt_length += static_cast<int64_t>(context.size());
   }
   return plan;
 }

@@ -17,7 +17,8 @@ std::string text_or(const Json& request, const char* key, const std::string& oth
 TextSide::TextSide(const HfDirectory& directory, const std::string& chat_template)
     : tokenizer_(load_tokenizer_if_any(directory.path())),
       chat_template_(load_chat_template(chat_template, directory.path(), tokenizer_->special())),
-      stop_ids_(directory.eos_token_ids()) {
+      stop_ids_(directory.eos_token_ids()),
+      tokenizer_hash_(tokenizer_hash(directory.path())) {
   const auto eos = tokenizer_->special().eos;
   if (eos && std::find(stop_ids_.begin(), stop_ids_.end(), *eos) == stop_ids_.end()) {
     stop_ids_.push_back(*eos);

@@ -6,23 +6,10 @@
 namespace peft {
 namespace {
 
-/// Of the files that a tokenizer is made of, as far as they are there.
-std::string tokenizer_hash(const std::filesystem::path& folder) {
-  std::string all;
-  for (const char* name :
-       {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
-        "added_tokens.json", "vocab.json", "merges.txt", "spiece.model", "vocab.txt"}) {
-    if (const auto file = model_file(folder, name)) {
-      all += fmt::format("{} {}\n", name, sha256_of_file(*file));
-    }
-  }
-  return sha256(all);
-}
-
-void add(Sha256& hash, const std::vector<int32_t>& numbers) {
+void add(Sha256& hash, const Tokens& numbers) {
   const uint64_t count = numbers.size();
   hash.update(std::as_bytes(std::span(&count, 1)));
-  hash.update(std::as_bytes(std::span(numbers)));
+  hash.update(std::as_bytes(std::span<const int32_t>(numbers)));
 }
 
 /// Of what is trained on, token by token, whatever files it came from.

@@ -1,7 +1,11 @@
 #include "peft/config/data_config.h"
 
+#include "peft/data/token_cache.h"
+
 namespace peft {
 namespace {
+
+constexpr int64_t kWorthCaching = 32'000'000;  // bytes
 
 DataSource data_source(const Json& value, bool held_out) {
   DataSource source;
@@ -18,6 +22,14 @@ DataSource data_source(const Json& value, bool held_out) {
   return source;
 }
 
+std::filesystem::path cache_folder(const std::string& choice) {
+  if (choice != "auto") {
+    return choice == "off" ? "" : choice;
+  }
+  const std::filesystem::path own = token_cache_folder();
+  return own.empty() ? own : own / "tokens";
+}
+
 }  // namespace
 
 DataOptions data_options(const Json& data, Task task) {
@@ -30,7 +42,9 @@ DataOptions data_options(const Json& data, Task task) {
           .special_in_text = data.at("special_in_text").get<std::string>(),
           .text_split = data.at("text_split").get<std::string>(),
           .skip_bad = data.at("skip_bad").get<double>(),
-          .task = task};
+          .task = task,
+          .cache = cache_folder(data.at("cache").get<std::string>()),
+          .cache_from = data.at("cache") == "auto" ? kWorthCaching : 0};
 }
 
 std::vector<DataSource> data_sources(const Json& value, bool held_out) {

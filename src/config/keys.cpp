@@ -169,6 +169,12 @@ const std::vector<Key>& data_keys() {
        .aliases = {{"packing_strategy"}, {"sample_packing"}, {"neat_packing"}, {"dataset.packed"}},
        .summary = "how rows are grouped: none takes a number of rows, bfd (best-fit decreasing) "
                   "fills max_length tokens with whole rows; rows never see each other"},
+      {.name = "cache",
+       .types = {kString},
+       .fallback = "auto",
+       .aliases = {{"dataset_prepared_path"}, {"tokenized_path"}},
+       .summary = "where tokenised rows are kept: auto ($PEFT_CACHE_DIR, $XDG_CACHE_HOME/peft or "
+                  "~/.cache/peft, for 32 MB of rows and more), off, or a folder"},
       {.name = "shuffle",
        .types = {kBool},
        .fallback = true,

@@ -1,13 +1,14 @@
 #include "peft/data/dataset.h"
 
-#include <limits>
+#include <optional>
 #include <span>
 #include <utility>
 
-#include "dataset_builder.h"
-#include "peft/data/rows.h"
+#include "dataset_reader.h"
 #include "peft/data/source_files.h"
 #include "peft/data/stop_tokens.h"
+#include "peft/data/token_cache.h"
+#include "peft/util/log.h"
 #include "peft/util/sha256.h"
 #include "peft/util/signals.h"
 #include "peft/util/text.h"
@@ -15,77 +16,77 @@
 namespace peft {
 namespace {
 
-/// Reads files into a builder.
-class DatasetReader {
- public:
-  DatasetReader(const DataOptions& options, const TextPipeline& pipeline)
-      : options_(options), format_(options, pipeline), builder_(options) {}
-
-  void read(const SourceFiles& part) {
-    int64_t left = part.limit;
-    for (const std::filesystem::path& file : part.files) {
-      if (left > 0) {
-        left -= read_file(file, part.weight, left);
-      }
-    }
-  }
-
-  Dataset finish() { return builder_.finish(); }
-
- private:
-  /// Returns the rows that were read.
-  int64_t read_file(const std::filesystem::path& file, double weight, int64_t limit) {
-    const std::unique_ptr<RowSource> rows = open_rows(file, text_split(options_.text_split));
-    builder_.begin_file(file, weight);
-    std::optional<RowMapping> mapping;
-    int64_t count = 0;
-    while (count < limit) {
-      const std::optional<RawRow> row = rows->next();
-      if (!row) {
-        break;
-      }
-      ++count;
-      check_not_stopped();
-      add(*rows, *row, file.string(), mapping);
-    }
-    check<DataError>(mapping.has_value(), "{}: expected rows, found none", file.string());
-    for (const std::string& note : rows->notes()) {
-      builder_.add_note(note);
-    }
-    return count;
-  }
-
-  void add(const RowSource& rows, const RawRow& raw, const std::string& file,
-           std::optional<RowMapping>& mapping) {
-    FormattedLine line{raw.line, {}, ""};
-    const std::string where = fmt::format("{}:{}", file, raw.line);
-    try {
-      const Json value = rows.parse(raw);
-      if (!mapping) {
-        mapping = detect_mapping(value, options_, where);
-        builder_.decide(*mapping);
-      }
-      line.source = format_.format(value, *mapping, where);
-    } catch (const DataError& error) {
-      line.fault = error.what();
-    }
-    builder_.add(std::move(line));
-  }
-
-  const DataOptions& options_;
-  PromptFormat format_;
-  DatasetBuilder builder_;
+/// What the files were when reading began.
+struct FileState {
+  int64_t bytes = 0;
+  std::vector<std::filesystem::file_time_type> times;
+  std::string hash;  ///< of the one file's bytes; of several, of their hashes one behind the other
 };
 
-/// Of the one file's bytes; of several, of their hashes one behind the other.
-std::string hash_of(const std::vector<SourceFiles>& parts) {
+FileState state_of(const std::vector<SourceFiles>& parts) {
+  FileState state;
   std::vector<std::string> hashes;
   for (const SourceFiles& part : parts) {
     for (const std::filesystem::path& file : part.files) {
+      check_not_stopped();
       hashes.push_back(sha256_of_file(file));
+      state.bytes += static_cast<int64_t>(std::filesystem::file_size(file));
+      state.times.push_back(std::filesystem::last_write_time(file));
     }
   }
-  return hashes.size() == 1 ? hashes[0] : sha256(join(hashes, ""));
+  state.hash = hashes.size() == 1 ? hashes[0] : sha256(join(hashes, ""));
+  return state;
+}
+
+/// A hash must not stand for bytes that came later.
+void check_unchanged(const std::vector<SourceFiles>& parts, const FileState& state) {
+  size_t place = 0;
+  for (const SourceFiles& part : parts) {
+    for (const std::filesystem::path& file : part.files) {
+      check<DataError>(std::filesystem::last_write_time(file) == state.times[place++],
+                       "{}: changed while it was read", file.string());
+    }
+  }
+}
+
+/// Reads everything. With a writer the tokens go there.
+Dataset read_all(const std::vector<SourceFiles>& parts, const FileState& state,
+                 const DataOptions& options, const TextPipeline& pipeline,
+                 TokenCacheWriter* writer) {
+  DatasetReader reader(options, pipeline, writer);
+  for (size_t part = 0; part < parts.size(); ++part) {
+    reader.read(parts[part], part);
+  }
+  check_unchanged(parts, state);
+  Dataset dataset = reader.finish();
+  dataset.report.sha256 = state.hash;
+  if (writer != nullptr) {
+    writer->finish(dataset, reader.parts());
+  }
+  return dataset;
+}
+
+/// Through a file of the cache, made now if it is not there. Nothing when it cannot be written.
+std::optional<Dataset> read_cached(const std::vector<SourceFiles>& parts, const FileState& state,
+                                   const DataOptions& options, const TextPipeline& pipeline) {
+  const std::filesystem::path file =
+      options.cache / (token_cache_key(parts, state.hash, options, pipeline) + ".tokens");
+  if (std::optional<Dataset> dataset = open_token_cache(file, parts)) {
+    log_info("tokens are those of {}", file.string());
+    return dataset;
+  }
+  try {
+    make_folders(options.cache);
+    tidy_token_cache(options.cache);
+    write_file(file, [&](const ByteSink& sink) {
+      TokenCacheWriter writer(sink);
+      read_all(parts, state, options, pipeline, &writer);
+    });
+  } catch (const IoError& error) {
+    log_warning("tokens are kept in memory and not in data.cache: {}", error.what());
+    return std::nullopt;
+  }
+  return open_token_cache(file, parts);
 }
 
 }  // namespace
@@ -93,13 +94,16 @@ std::string hash_of(const std::vector<SourceFiles>& parts) {
 Dataset load_dataset(const std::vector<DataSource>& sources, const DataOptions& options,
                      const TextPipeline& pipeline) {
   const std::vector<SourceFiles> parts = source_files(sources);
-  DatasetReader reader(options, pipeline);
-  for (const SourceFiles& part : parts) {
-    reader.read(part);
+  const FileState state = state_of(parts);
+  const bool is_cached = !options.cache.empty() && state.bytes >= options.cache_from &&
+                         !pipeline.tokenizer_hash.empty() && options.refuses &&
+                         options.keep_cut == 0;
+  if (is_cached) {
+    if (std::optional<Dataset> dataset = read_cached(parts, state, options, pipeline)) {
+      return std::move(*dataset);
+    }
   }
-  Dataset dataset = reader.finish();
-  dataset.report.sha256 = hash_of(parts);
-  return dataset;
+  return read_all(parts, state, options, pipeline, /*writer=*/nullptr);
 }
 
 std::string reference_answer(const Example& example, const TextPipeline& pipeline) {
@@ -108,8 +112,7 @@ std::string reference_answer(const Example& example, const TextPipeline& pipelin
   while (end < example.ids.size() && example.labels[end] != kIgnored) {
     ++end;
   }
-  const std::vector<int32_t> answer(example.ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                                    example.ids.begin() + static_cast<std::ptrdiff_t>(end));
+  const std::vector<int32_t> answer(example.ids.begin() + begin, example.ids.begin() + end);
   const std::optional<size_t> stop =
       find_turn_end(answer, 0, pipeline.tokenizer, stop_set(pipeline));
   return pipeline.tokenizer.decode(std::span(answer).first(stop.value_or(answer.size())),

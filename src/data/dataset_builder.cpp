@@ -1,7 +1,6 @@
 #include "dataset_builder.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "peft/util/text.h"
@@ -36,8 +35,8 @@ bool is_conversation(RowShape shape) {
 
 }  // namespace
 
-DatasetBuilder::DatasetBuilder(const DataOptions& options)
-    : options_(options), labels_(options.label_names) {
+DatasetBuilder::DatasetBuilder(const DataOptions& options, TokenCacheWriter* writer)
+    : options_(options), labels_(options.label_names), writer_(writer) {
   const std::vector<std::string> ways = {"truncate", "drop", "split", "error"};
   check<UsageError>(std::find(ways.begin(), ways.end(), options.overflow) != ways.end(),
                     "data.overflow: expected one of {}, found \"{}\"{}", join(ways, ", "),
@@ -244,25 +243,14 @@ bool DatasetBuilder::add_example(FormattedRow formatted, const FormattedSource& 
   report().scored_tokens += scored;
   tally_.chat_examples += is_conversation(shape_);
   tally(is_conversation(shape_) && formatted.stop < 0, tally_.unstopped);
-  tally(is_duplicate(example), tally_.duplicates);
+  tally(digests_.seen(example), tally_.duplicates);
+  if (writer_ != nullptr) {
+    writer_->append(example);
+    example.ids = {};
+    example.labels = {};
+  }
   dataset_.examples.push_back(std::move(example));
   return true;
-}
-
-/// True for an example that was there before; remembers a new one.
-bool DatasetBuilder::is_duplicate(const Example& example) {
-  const std::string_view bytes(reinterpret_cast<const char*>(example.ids.data()),
-                               example.ids.size() * sizeof(int32_t));
-  const size_t hash = std::hash<std::string_view>()(bytes);
-  const auto [begin, end] = seen_.equal_range(hash);
-  const bool found = std::any_of(begin, end, [&](const auto& entry) {
-    const Example& earlier = dataset_.examples[entry.second];
-    return earlier.ids == example.ids && earlier.labels == example.labels;
-  });
-  if (!found) {
-    seen_.emplace(hash, dataset_.examples.size());
-  }
-  return found;
 }
 
 std::string DatasetBuilder::file_names() const {

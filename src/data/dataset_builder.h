@@ -2,13 +2,14 @@
 
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "label_set.h"
 #include "peft/data/data_tally.h"
 #include "peft/data/dataset.h"
 #include "peft/data/prompt_format.h"
+#include "peft/data/token_cache.h"
+#include "row_digests.h"
 
 namespace peft {
 
@@ -22,8 +23,9 @@ struct FormattedLine {
 /// Builds a data set row by row, in order, keeping count.
 class DatasetBuilder {
  public:
-  /// Borrows the options. Throws UsageError for values of theirs that make no sense.
-  explicit DatasetBuilder(const DataOptions& options);
+  /// Borrows both. With a writer the examples' tokens go there and nowhere else. Throws UsageError
+  /// for options that make no sense.
+  DatasetBuilder(const DataOptions& options, TokenCacheWriter* writer);
 
   /// The rows that follow are of this file.
   void begin_file(const std::filesystem::path& file, double weight);
@@ -49,7 +51,6 @@ class DatasetBuilder {
   void cut(FormattedRow& row, size_t kept_behind);
   void split(const FormattedRow& row, std::vector<FormattedRow>& pieces);
   bool add_example(FormattedRow formatted, const FormattedSource& source);
-  bool is_duplicate(const Example& example);
   std::string file_names() const;
 
   const DataOptions& options_;
@@ -61,7 +62,8 @@ class DatasetBuilder {
   std::string first_fault_;       // of the rows that were passed over
   std::vector<int32_t> cut_off_;  // from the row at hand
   RowShape shape_ = RowShape::kText;
-  std::unordered_multimap<size_t, size_t> seen_;  // hash of the ids -> example
+  RowDigests digests_;
+  TokenCacheWriter* writer_;
 };
 
 }  // namespace peft

@@ -30,7 +30,7 @@ struct WholeRow {
 };
 
 WholeRow whole_row(const Example& example, const ShowOptions& options) {
-  WholeRow row{example.ids, {}};
+  WholeRow row{example.ids.vector(), {}};
   for (const int32_t label : example.labels) {
     row.fates.push_back(label == kIgnored ? Fate::kMasked : Fate::kTrained);
   }
@@ -189,8 +189,8 @@ Json example_json(const Example& example, const Tokenizer& tokenizer, const Show
           {"tokens", example.ids.size()},
           {"scored_tokens", scored_tokens(example)},
           {"prompt_length", example.prompt_length},
-          {"ids", example.ids},
-          {"labels", example.labels},
+          {"ids", example.ids.vector()},
+          {"labels", example.labels.vector()},
           {"pieces", std::move(pieces)}};
 }
 
@@ -223,6 +223,7 @@ Json report_json(const DataReport& report) {
           {"duplicates", report.duplicates},
           {"special_in_text", report.special_in_text},
           {"bad_rows", report.bad_rows},
+          {"places", report.places},
           {"refusals", report.refusals},
           {"notes", report.notes},
           {"sha256", report.sha256.empty() ? Json() : Json(report.sha256)}};

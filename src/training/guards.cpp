@@ -88,7 +88,7 @@ void GradientGate::check_step() {
 bool exercise_attention(std::span<const Example> examples, const Groups& micro_batches) {
   for (const std::vector<size_t>& rows : micro_batches) {
     for (const size_t row : rows) {
-      const std::vector<int32_t>& labels = examples[row].labels;
+      const Tokens& labels = examples[row].labels;
       if (labels.size() > 2 && std::any_of(labels.begin() + 2, labels.end(),
                                            [](int32_t label) { return label != kIgnored; })) {
         return true;

@@ -30,6 +30,7 @@ TEST(CommandLine, HelpsWithEveryCommand) {
                               "data show",
                               "data check",
                               "data stats",
+                              "data tokenize",
                               "config",
                               "config show",
                               "config validate",
@@ -54,7 +55,7 @@ TEST(CommandLine, RefusesWhatItDoesNotKnowInOneLine) {
        "config, adapters, checkpoint, import"},
       {"trian", "unknown command \"trian\"; did you mean \"train\"?"},
       {"config shwo", "config: unknown command \"shwo\"; did you mean \"show\"?"},
-      {"data", "data: expected a command: show, check, stats"},
+      {"data", "data: expected a command: show, check, stats, tokenize"},
       {"methods --jsno", "unknown flag --jsno; did you mean \"--json\"?"},
       {"train --config x --learning_rate 1",
        "unknown flag --learning_rate; write "

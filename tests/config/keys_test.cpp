@@ -138,6 +138,7 @@ TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
                                              "max_length",
                                              "overflow",
                                              "packing",
+                                             "cache",
                                              "shuffle",
                                              "output_dir",
                                              "num_train_epochs",

@@ -15,7 +15,7 @@ TEST(RunConfig, FillsEveryKeyWithItsDefault) {
       values["data"].dump(),
       R"({"train":"t.jsonl","eval":null,"eval_split_ratio":0.0,"format":"auto","columns":{},)"
       R"("chat_template":"tokenizer","train_on":"assistant","train_on_eos":true,)"
-      R"("special_in_text":"parse","text_split":"blank_line","skip_bad":0.0,"max_length":2048,"overflow":"truncate","packing":"none","shuffle":true})");
+      R"("special_in_text":"parse","text_split":"blank_line","skip_bad":0.0,"max_length":2048,"overflow":"truncate","packing":"none","cache":"auto","shuffle":true})");
   EXPECT_EQ(values["training"].dump(),
             R"({"output_dir":"out","num_train_epochs":1,"max_steps":null,)"
             R"("per_device_train_batch_size":"auto","gradient_accumulation_steps":"auto",)"

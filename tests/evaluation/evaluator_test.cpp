@@ -20,7 +20,7 @@ std::pair<double, int64_t> by_hand(const CausalLM& model, const std::vector<Exam
   double loss = 0.0;
   int64_t correct = 0;
   for (const Example& row : rows) {
-    const Tensor p = at::log_softmax(logits_of(model, row.ids), /*dim=*/-1);
+    const Tensor p = at::log_softmax(logits_of(model, row.ids.vector()), /*dim=*/-1);
     for (size_t i = 1; i < row.ids.size(); ++i) {
       if (row.labels[i] != kIgnored) {
         const Tensor q = p[static_cast<int64_t>(i) - 1];

@@ -11,11 +11,15 @@ namespace {
 Dataset rows_of(const std::vector<int64_t>& lengths) {
   Dataset dataset;
   for (const int64_t length : lengths) {
-    Example example;
+    std::vector<int32_t> ids;
+    std::vector<int32_t> labels;
     for (int64_t i = 0; i < length; ++i) {
-      example.ids.push_back(static_cast<int32_t>(i));
-      example.labels.push_back(i < length / 2 ? kIgnored : static_cast<int32_t>(i));
+      ids.push_back(static_cast<int32_t>(i));
+      labels.push_back(i < length / 2 ? kIgnored : static_cast<int32_t>(i));
     }
+    Example example;
+    example.ids = std::move(ids);
+    example.labels = std::move(labels);
     dataset.examples.push_back(example);
   }
   return dataset;

@@ -234,13 +234,16 @@ TEST(Accumulation, AMeanOfMeansWouldBeSeen) {
 double loss_beside(const Example& first, Example second, bool one_segment) {
   const auto model = fixture_model("llama");
   const at::NoGradGuard no_grad;
-  second.labels.assign(second.ids.size(), kIgnored);
+  second.labels = std::vector<int32_t>(second.ids.size(), kIgnored);
   std::vector<Example> rows = {second, first};
   if (one_segment) {  // the planted bug: rows that see each other
     Example joined = second;
-    joined.ids.insert(joined.ids.end(), first.ids.begin(), first.ids.end());
-    joined.labels.push_back(kIgnored);
-    joined.labels.insert(joined.labels.end(), first.labels.begin() + 1, first.labels.end());
+    std::vector<int32_t> ids = second.ids.vector();
+    std::vector<int32_t> labels(ids.size() + 1, kIgnored);
+    ids.insert(ids.end(), first.ids.begin(), first.ids.end());
+    labels.insert(labels.end(), first.labels.begin() + 1, first.labels.end());
+    joined.ids = std::move(ids);
+    joined.labels = std::move(labels);
     rows = {joined};
   }
   std::vector<size_t> all(rows.size());
@@ -256,7 +259,7 @@ TEST(Packing, ANeighbourLeavesARowsLossBitEqual) {
 
 TEST(ZeroTargets, AMaskedMicroBatchIsIgnoredExactly) {
   const auto masked = [](std::vector<Example>& rows, size_t row) {
-    rows[row].labels.assign(rows[row].ids.size(), kIgnored);
+    rows[row].labels = std::vector<int32_t>(rows[row].ids.size(), kIgnored);
   };
   const auto tensors = [&](bool with_masked_rows) {
     const TemporaryDirectory folder;
@@ -281,7 +284,7 @@ TEST(ZeroTargets, AMaskedStepIsSkippedAndNoNaN) {
   TinyRun run = guarded_run(folder);
   run.order = {.batch_size = 1, .accumulation = 1, .shuffle = false};
   run.options.max_steps = 6;
-  run.rows[4].labels.assign(run.rows[4].ids.size(), kIgnored);
+  run.rows[4].labels = std::vector<int32_t>(run.rows[4].ids.size(), kIgnored);
   run.run();
   EXPECT_EQ(run.summary.skipped_steps, 0);
   EXPECT_EQ(run.summary.updates, 5);

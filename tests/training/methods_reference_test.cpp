@@ -30,7 +30,8 @@ std::vector<Example> method_rows() {
   std::ifstream stream(fixture("methods/rows.jsonl"));
   for (std::string line; std::getline(stream, line);) {
     const Json row = Json::parse(line);
-    examples.push_back({.ids = row.at("input_ids"), .labels = row.at("labels")});
+    examples.push_back({.ids = row.at("input_ids").get<std::vector<int32_t>>(),
+                        .labels = row.at("labels").get<std::vector<int32_t>>()});
   }
   return examples;
 }

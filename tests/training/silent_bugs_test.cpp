@@ -48,15 +48,19 @@ TEST(LearnedByHeart, ARowIsSaidAndEndsByItself) {
 
 TEST(LearnedByHeart, AStopTokenMaskedByItsIdIsNeverSaid) {
   const Generated said = learned_by_heart([](Example& row) {
-    std::replace(row.labels.begin(), row.labels.end(), kStop, kIgnored);  // as pad = EOS does
+    std::vector<int32_t> labels = row.labels.vector();
+    std::replace(labels.begin(), labels.end(), kStop, kIgnored);  // as pad = EOS does
+    row.labels = std::move(labels);
   });
   EXPECT_EQ(said.stop, "length");
 }
 
 TEST(LearnedByHeart, LabelsThatAreShiftedTwiceTeachSomethingElse) {
   const Generated said = learned_by_heart([](Example& row) {
-    row.labels.erase(row.labels.begin());
-    row.labels.push_back(kIgnored);
+    std::vector<int32_t> labels = row.labels.vector();
+    labels.erase(labels.begin());
+    labels.push_back(kIgnored);
+    row.labels = std::move(labels);
   });
   EXPECT_NE(said.ids, (std::vector<int32_t>{9, 12, 7}));
 }

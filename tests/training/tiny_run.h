@@ -33,10 +33,12 @@ struct TinyRun {
   static std::vector<Example> counting_rows() {
     std::vector<Example> rows;
     for (int32_t i = 0; i < 18; ++i) {
-      Example row;
+      std::vector<int32_t> ids;
       for (int32_t j = 0; j < 5 + i % 7; ++j) {
-        row.ids.push_back((7 * i + 3 * j) % 64);
+        ids.push_back((7 * i + 3 * j) % 64);
       }
+      Example row;
+      row.ids = std::move(ids);
       row.labels = row.ids;
       row.row = i;
       rows.push_back(row);

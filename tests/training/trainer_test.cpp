@@ -12,10 +12,12 @@ namespace {
 std::vector<Example> examples() {
   std::vector<Example> rows;
   for (int32_t i = 0; i < 8; ++i) {
-    Example row;
+    std::vector<int32_t> ids;
     for (int32_t j = 0; j < 4 + i; ++j) {
-      row.ids.push_back((7 * i + 3 * j) % 64);
+      ids.push_back((7 * i + 3 * j) % 64);
     }
+    Example row;
+    row.ids = std::move(ids);
     row.labels = row.ids;
     rows.push_back(row);
   }

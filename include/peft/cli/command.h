@@ -41,6 +41,7 @@ void setup_adapters_merge(CLI::App& group, Action& action);
 // Commands below `data`.
 void setup_data_check(CLI::App& group, Action& action);
 void setup_data_stats(CLI::App& group, Action& action);
+void setup_data_tokenize(CLI::App& group, Action& action);
 
 /// Flags of every command that computes with a model.
 struct ModelOptions {

@@ -16,10 +16,11 @@ struct ModelText {
   std::unique_ptr<Tokenizer> tokenizer;
   std::optional<ChatTemplate> chat_template;
   std::vector<int32_t> stop_ids;
+  std::string tokenizer_hash;
   std::optional<int64_t> positions;  ///< config.json's maximum; absent when it names none
 
   TextPipeline pipeline() const {
-    return {*tokenizer, chat_template ? &*chat_template : nullptr, stop_ids};
+    return {*tokenizer, chat_template ? &*chat_template : nullptr, stop_ids, tokenizer_hash};
   }
 };
 

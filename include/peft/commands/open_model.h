@@ -21,7 +21,7 @@ class TextSide {
   TextSide(const HfDirectory& directory, const std::string& chat_template);
 
   TextPipeline pipeline() const {
-    return {*tokenizer_, chat_template_ ? &*chat_template_ : nullptr, stop_ids_};
+    return {*tokenizer_, chat_template_ ? &*chat_template_ : nullptr, stop_ids_, tokenizer_hash_};
   }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   /// What ends an answer: the model's eos tokens and the token that its template ends a turn with.
@@ -35,6 +35,7 @@ class TextSide {
   std::unique_ptr<Tokenizer> tokenizer_;
   std::optional<ChatTemplate> chat_template_;
   std::vector<int32_t> stop_ids_;
+  std::string tokenizer_hash_;
 };
 
 /// A base on a device, and the adapter that a command was given, not yet attached.

@@ -39,6 +39,8 @@ struct DataOptions {
   /// Classification: the labels in the order of the head's rows, as config.json's label2id or the
   /// training rows have them. Empty: those of the rows, see Dataset::label_names.
   std::vector<std::string> label_names = {};
+  std::filesystem::path cache = {};  ///< folder of tokenised data sets; empty: none is kept
+  int64_t cache_from = 0;            ///< bytes of rows that are worth a file there
 };
 
 /// One part of a mixture.
@@ -90,6 +92,7 @@ struct TextPipeline {
   const Tokenizer& tokenizer;
   const ChatTemplate* chat_template = nullptr;  ///< null: the model has none
   std::vector<int32_t> stop_ids;                ///< eos, generation_config's eos ids
+  std::string tokenizer_hash = {};  ///< of the tokenizer's files; empty: nothing is cached
 };
 
 /// Reads and tokenises every row. Throws DataError for a bad row (file:line) or, with

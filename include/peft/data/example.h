@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
+
+#include "peft/data/tokens.h"
 
 namespace peft {
 
@@ -12,8 +12,8 @@ inline constexpr int32_t kIgnored = -100;
 /// One sequence: ids, and at the same positions labels (the id itself where it is trained, kIgnored
 /// elsewhere). The shift by one happens in the loss and nowhere else, so labels[0] is never scored.
 struct Example {
-  std::vector<int32_t> ids;
-  std::vector<int32_t> labels;
+  Tokens ids;
+  Tokens labels;
   int64_t row = 0;            ///< place in the data set, from 0, stable across shuffling
   int64_t line = 0;           ///< line or element number in its file, from 1
   int32_t file = 0;           ///< which of the data set's files

@@ -65,4 +65,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& model_dir
 /// The same, but a folder without gets a tokenizer that reads no text: data of ids needs none.
 std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::filesystem::path& model_directory);
 
+/// SHA-256 of the files that the folder's tokenizer is made of, as far as they are there.
+std::string tokenizer_hash(const std::filesystem::path& model_directory);
+
 }  // namespace peft

@@ -1,0 +1,29 @@
+#include "row_digests.h"
+
+namespace peft {
+namespace {
+
+/// One round: xor, multiplication by an odd number, shift (after MurmurHash3's finaliser).
+uint64_t stirred(uint64_t hash, uint64_t value, uint64_t odd) {
+  hash = (hash ^ value) * odd;
+  return hash ^ (hash >> 29);
+}
+
+}  // namespace
+
+bool RowDigests::seen(const Example& example) {
+  return !digests_.insert(digest_of(example)).second;
+}
+
+RowDigests::Digest RowDigests::digest_of(const Example& example) {
+  Digest digest{example.ids.size(), ~example.ids.size()};
+  for (size_t i = 0; i < example.ids.size(); ++i) {
+    const uint64_t pair = static_cast<uint64_t>(static_cast<uint32_t>(example.ids[i])) << 32 |
+                          static_cast<uint32_t>(example.labels[i]);
+    digest.high = stirred(digest.high, pair, 0xFF51AFD7ED558CCDu);
+    digest.low = stirred(digest.low, pair, 0xC4CEB9FE1A85EC53u);
+  }
+  return digest;
+}
+
+}  // namespace peft
