@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 
+#include "adapters_file.h"
 #include "peft/cli/command.h"
 #include "peft/config/adapter_config.h"
 #include "peft/config/methods.h"
@@ -14,7 +15,8 @@ namespace peft {
 namespace {
 
 struct AdaptersInfoCommand {
-  std::string directory;
+  std::string path;
+  bool allow_pickle = false;
   bool json = false;
 };
 
@@ -159,9 +161,13 @@ void print_description(const Json& description) {
 }
 
 int info(const AdaptersInfoCommand& options) {
-  const Json description = describe(options.directory);
+  const bool is_file = std::filesystem::is_regular_file(options.path);
+  const Json description =
+      is_file ? describe_adapter_file(options.path, options.allow_pickle) : describe(options.path);
   if (options.json) {
     print_json(description);
+  } else if (is_file) {
+    print_adapter_file(description);
   } else {
     print_description(description);
   }
@@ -174,8 +180,11 @@ void setup_adapters(CLI::App& app, Action& action) {
   CLI::App* group = app.add_subcommand("adapters", "look at adapters, compare and combine them");
   group->require_subcommand(1);
   const auto options = std::make_shared<AdaptersInfoCommand>();
-  CLI::App* command = group->add_subcommand("info", "say what an adapter folder holds");
-  command->add_option("DIR", options->directory, "adapter folder")->required();
+  CLI::App* command = group->add_subcommand("info", "say what an adapter folder or file holds");
+  command->add_option("PATH", options->path, "adapter folder, or a bare file of its tensors")
+      ->required();
+  command->add_flag("--allow-pickle", options->allow_pickle,
+                    "read a .bin or .pt file, as data: nothing in it is executed");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, &action] { action = [options] { return info(*options); }; });
   setup_adapters_diff(*group, action);

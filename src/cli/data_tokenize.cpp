@@ -11,11 +11,11 @@ namespace {
 int run_tokenize(const DataFlags& flags) {
   DataCommand command = data_command(flags);
   command.options.refuses = true;
-  check<UsageError>(!command.options.cache.empty(),
-                    "data.cache is off; tokens are kept nowhere");
+  check<UsageError>(!command.options.cache.empty(), "data.cache is off; tokens are kept nowhere");
   command.options.cache_from = 0;
   Json sets = {{"train", nullptr}, {"eval", nullptr}};
-  for (const auto& [name, sources] : {std::pair{"train", &command.train}, {"eval", &command.eval}}) {
+  for (const auto& [name, sources] :
+       {std::pair{"train", &command.train}, {"eval", &command.eval}}) {
     if (sources->empty()) {
       continue;
     }

@@ -118,8 +118,8 @@ std::vector<std::vector<size_t>> pack_by_subset_sums(const std::vector<int64_t>&
   while (!pool.empty()) {
     const int64_t longest = pool.longest();
     packs.push_back({pool.take(longest)});
-    for (const int64_t length : longest < budget ? pool.fill(budget - longest)
-                                                 : std::vector<int64_t>()) {
+    for (const int64_t length :
+         longest < budget ? pool.fill(budget - longest) : std::vector<int64_t>()) {
       packs.back().push_back(pool.take(length));
     }
   }

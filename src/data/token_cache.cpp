@@ -124,11 +124,11 @@ Footer checked_footer(const InputFile& file) {
   check<IoError>(file.size() > sizeof(footer), "it is too short");
   const uint64_t end = file.size() - sizeof(footer);
   file.read(end, std::as_writable_bytes(std::span(&footer, 1)));
-  check<IoError>(std::string_view(footer.magic, sizeof(footer.magic)) == kMagic &&
-                     footer.index_begin <= end && footer.report_begin <= end &&
-                     footer.report_begin - footer.index_begin ==
-                         footer.examples * sizeof(IndexEntry),
-                 "its last part is damaged");
+  check<IoError>(
+      std::string_view(footer.magic, sizeof(footer.magic)) == kMagic && footer.index_begin <= end &&
+          footer.report_begin <= end &&
+          footer.report_begin - footer.index_begin == footer.examples * sizeof(IndexEntry),
+      "its last part is damaged");
   Sha256 hash;
   std::vector<std::byte> piece(kBuffer);
   for (uint64_t place = 0; place < end; place += piece.size()) {
@@ -174,9 +174,8 @@ DataReport read_report(const Json& json) {
 void read_rest(const InputFile& file, const Footer& footer, const std::vector<SourceFiles>& parts,
                Dataset& dataset) {
   const uint64_t end = file.size() - sizeof(Footer);
-  const Json rest =
-      parse_json<IoError>(file.text(footer.report_begin, end - footer.report_begin), "report",
-                          {.bytes = kLargestReport});
+  const Json rest = parse_json<IoError>(file.text(footer.report_begin, end - footer.report_begin),
+                                        "report", {.bytes = kLargestReport});
   dataset.report = read_report(rest.at("report"));
   dataset.label_names = rest.at("label_names").get<std::vector<std::string>>();
   for (const Json& name : rest.at("files")) {
@@ -275,11 +274,11 @@ void TokenCacheWriter::finish(const Dataset& dataset, const std::vector<size_t>&
   for (const fs::path& file : dataset.files) {
     files.push_back(file.string());
   }
-  const std::string rest = Json{{"report", report_json(dataset.report)},
-                                {"label_names", dataset.label_names},
-                                {"files", files},
-                                {"parts", parts}}
-                               .dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string rest = Json{
+      {"report", report_json(dataset.report)},
+      {"label_names", dataset.label_names},
+      {"files", files},
+      {"parts", parts}}.dump(-1, ' ', false, Json::error_handler_t::replace);
   write(std::as_bytes(std::span(rest)));
   flush();
   std::memcpy(footer.magic, kMagic.data(), sizeof(footer.magic));

@@ -20,10 +20,9 @@ const Json& family_fixture() {
 
 // The template of a family without the blocks that mark the answers.
 std::string unmarked_template(const std::string& family) {
-  std::string text = read_text<DataError>(
-      kFixtures / "template" / "families" / (family + ".jinja"), size_t{1} << 20);
-  for (const std::string tag :
-       {"{% generation %}", "{%- generation %}", "{% endgeneration %}"}) {
+  std::string text = read_text<DataError>(kFixtures / "template" / "families" / (family + ".jinja"),
+                                          size_t{1} << 20);
+  for (const std::string tag : {"{% generation %}", "{%- generation %}", "{% endgeneration %}"}) {
     for (size_t at = text.find(tag); at != std::string::npos; at = text.find(tag)) {
       text.erase(at, tag.size());
     }
@@ -46,8 +45,7 @@ std::string spelled(const FormattedRow& row, bool with_stop) {
     }
     runs.push_back(fmt::format("{}-{}", begin, i + 1));
   }
-  return join(ids, " ") + ";" + join(runs, ",") +
-         (with_stop ? fmt::format(";{}", row.stop) : "");
+  return join(ids, " ") + ";" + join(runs, ",") + (with_stop ? fmt::format(";{}", row.stop) : "");
 }
 
 struct Tally {
@@ -61,8 +59,8 @@ struct Tally {
     std::string text = border;
     for (const FormattedRow& row : masked.rows) {
       text += "\n" + spelled(row, with_stop);
-      counts["trained"] +=
-          std::count_if(row.labels.begin(), row.labels.end(), [](int32_t id) { return id != kIgnored; });
+      counts["trained"] += std::count_if(row.labels.begin(), row.labels.end(),
+                                         [](int32_t id) { return id != kIgnored; });
     }
     return text;
   }

@@ -74,13 +74,14 @@ TEST_F(TokenCache, GivesTheSameDataSetAsReading) {
 TEST_F(TokenCache, IsReadInsteadOfTheRows) {
   load(options());
   const FakeTokenizer other(/*adds_bos=*/false);  // would make other ids
-  const Dataset stored = load_dataset({{.path = folder_ / "d.jsonl"}}, options(),
-                                      {other, nullptr, {2}, "hash"});
+  const Dataset stored =
+      load_dataset({{.path = folder_ / "d.jsonl"}}, options(), {other, nullptr, {2}, "hash"});
   EXPECT_EQ(marked(stored.examples[0], tokenizer_), "[s]a ⟦b[/s]⟧");
 }
 
 TEST_F(TokenCache, KeepsLabelsAndScores) {
-  put_file(folder_ / "d.jsonl", "{\"text\": \"a\", \"label\": \"y\"}\n{\"text\": \"b\", \"label\": \"x\"}\n");
+  put_file(folder_ / "d.jsonl",
+           "{\"text\": \"a\", \"label\": \"y\"}\n{\"text\": \"b\", \"label\": \"x\"}\n");
   DataOptions classifies = options();
   classifies.task = Task::kClassification;
   for (int i = 0; i < 2; ++i) {
@@ -161,7 +162,9 @@ TEST_F(TokenCache, HasAKeyThatEveryOptionChanges) {
       [](DataOptions& o) { o.train_on_eos = false; },
       [](DataOptions& o) { o.max_length = 7; },
       [](DataOptions& o) { o.overflow = "drop"; },
-      [](DataOptions& o) { o.columns = {{"prompt", "q"}}; },
+      [](DataOptions& o) {
+        o.columns = {{"prompt", "q"}};
+      },
       [](DataOptions& o) { o.special_in_text = "error"; },
       [](DataOptions& o) { o.text_split = "line"; },
       [](DataOptions& o) { o.skip_bad = 0.1; },
@@ -188,7 +191,8 @@ TEST_F(TokenCache, HasAKeyOfContentFilesTokenizerAndTemplate) {
       token_cache_key(parts, "c", {}, pipeline()),
       token_cache_key(parts, "d", {}, pipeline()),
       token_cache_key(source_files({{.path = folder_ / "e.jsonl"}}), "c", {}, pipeline()),
-      token_cache_key(source_files({{.path = folder_ / "d.jsonl", .limit = 2}}), "c", {}, pipeline()),
+      token_cache_key(source_files({{.path = folder_ / "d.jsonl", .limit = 2}}), "c", {},
+                      pipeline()),
       token_cache_key(parts, "c", {}, {tokenizer_, nullptr, {2}, "other"}),
       token_cache_key(parts, "c", {}, {tokenizer_, nullptr, {2, 3}, "hash"}),
       token_cache_key(parts, "c", {}, {tokenizer_, &none, {2}, "hash"}),
@@ -207,7 +211,8 @@ TEST_F(TokenCache, AWeightChangesNoKey) {
 TEST_F(TokenCache, ThreadsKeepTheOrderOfTheRows) {
   std::string rows;
   for (int i = 0; i < 30'000; ++i) {
-    rows += fmt::format("{{\"text\": \"{:d} {}\"}}\n", i, std::string(static_cast<size_t>(i % 97), 'z'));
+    rows += fmt::format("{{\"text\": \"{:d} {}\"}}\n", i,
+                        std::string(static_cast<size_t>(i % 97), 'z'));
   }
   put_file(folder_ / "d.jsonl", rows);
   const Dataset stored = load(options());

@@ -17,8 +17,8 @@ namespace peft {
 std::filesystem::path token_cache_folder();
 
 /// 64 hexadecimal digits of everything that decides ids and labels: the files' names, bytes and
-/// limits, every option, tokenizer, template, stop tokens, and for a template that asks for the date
-/// the day. `content`: DataReport::sha256.
+/// limits, every option, tokenizer, template, stop tokens, and for a template that asks for the
+/// date the day. `content`: DataReport::sha256.
 std::string token_cache_key(const std::vector<SourceFiles>& parts, const std::string& content,
                             const DataOptions& options, const TextPipeline& pipeline);
 
@@ -45,9 +45,9 @@ class TokenCacheWriter {
   std::vector<uint64_t> lengths_;  // of the examples
 };
 
-/// Opens a file of that form; its tokens stay in the file, mapped into memory, which nobody changes:
-/// it is written under another name and only ever removed. The weights of the files come from
-/// `parts`. Nothing where there is no such file, or where it is not whole, which is said.
+/// Opens a file of that form; its tokens stay in the file, mapped into memory, which nobody
+/// changes: it is written under another name and only ever removed. The weights of the files come
+/// from `parts`. Nothing where there is no such file, or where it is not whole, which is said.
 std::optional<Dataset> open_token_cache(const std::filesystem::path& file,
                                         const std::vector<SourceFiles>& parts);
 
