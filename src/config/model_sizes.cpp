@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "peft/config/model_family.h"
+#include "peft/config/rope_settings.h"
 #include "peft/util/text.h"
 
 namespace peft {
@@ -162,7 +163,8 @@ void read_config(ModelSizes& sizes, const Json& config) {
   const int64_t kv_heads = field(config, {"num_key_value_heads"});
   sizes.kv_heads = kv_heads > 0 ? kv_heads : sizes.heads;
   sizes.expert_width *= std::max<int64_t>(1, field(config, {"num_experts_per_tok"}));
-  sizes.positions = field(config, {"max_position_embeddings", "n_positions", "n_ctx"});
+  sizes.positions = scaled_positions(
+      rope_settings(config), field(config, {"max_position_embeddings", "n_positions", "n_ctx"}));
 }
 
 /// CPUs with AMX have these instructions too.

@@ -28,7 +28,7 @@ ModelShape decoder_shape(const ModelBlueprint& blueprint, const DecoderSizes& si
           .layers = sizes.layers,
           .hidden = sizes.hidden,
           .vocabulary = sizes.vocabulary,
-          .max_positions = sizes.positions};
+          .max_positions = scaled_positions(rope_settings(blueprint.config), sizes.positions)};
 }
 
 Decoder::Decoder(DecoderParts parts, const ModelBlueprint& blueprint)

@@ -110,25 +110,6 @@ Tensor float_tensor(const std::vector<double>& values) {
 
 }  // namespace
 
-Json rope_settings(const Json& config) {
-  Json settings = Json::object();
-  for (const char* key :
-       {"rope_theta", "partial_rotary_factor", "original_max_position_embeddings"}) {
-    if (config.contains(key) && !config.at(key).is_null()) {
-      settings[key] = config.at(key);
-    }
-  }
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    if (config.contains(key) && config.at(key).is_object()) {
-      settings.update(config.at(key));
-    }
-  }
-  if (!settings.contains("rope_type") && settings.contains("type")) {
-    settings["rope_type"] = settings.at("type");
-  }
-  return settings;
-}
-
 Rope::Rope(const Json& settings, int64_t head_dim, int64_t positions, const std::string& where) {
   theta_ = number(settings, "rope_theta", 1e4, where);
   dimensions_ = static_cast<int64_t>(static_cast<double>(head_dim) *

@@ -66,6 +66,13 @@ TEST(ModelSizes, CountsTheExpertsThatATokenMeets) {
   EXPECT_TRUE(sizes.is_gated());
 }
 
+TEST(ModelSizes, KnowsHowFarARopeIsStretched) {
+  EXPECT_EQ(model_sizes(tiny_model("llama-dynamic-rope")).positions, 8 * 4);
+  EXPECT_EQ(model_sizes(tiny_model("llama-linear-rope")).positions, 64 * 3);
+  EXPECT_EQ(model_sizes(tiny_model("llama-yarn-rope")).positions, 512);
+  EXPECT_EQ(model_sizes(tiny_model("llama3-rope")).positions, 512);
+}
+
 TEST(ModelSizes, CountsATiedHeadOnce) {
   const ModelSizes sizes = model_sizes(tiny_model("qwen2"));
   EXPECT_EQ(sizes.stored.at(Dtype::kF32), sizes.parameters);

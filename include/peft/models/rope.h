@@ -4,16 +4,12 @@
 #include <string>
 #include <utility>
 
+#include "peft/config/rope_settings.h"
 #include "peft/kernels/segments.h"
 #include "peft/kernels/tensor.h"
 #include "peft/util/json.h"
 
 namespace peft {
-
-/// A config's rope in one spelling, that of "rope_parameters": transformers 4 has "rope_theta",
-/// "partial_rotary_factor" and "original_max_position_embeddings" beside a "rope_scaling", and
-/// "type" for "rope_type".
-Json rope_settings(const Json& config);
 
 /// Rotary frequencies of a model, with its scaling for long contexts (default, linear, dynamic,
 /// llama3, yarn, longrope).
