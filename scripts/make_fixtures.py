@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # The first one's models are read by the next three.
 PARTS = ["models", "training", "methods", "combinations", "chat_templates", "masks", "family_masks", "gguf",
-         "gguf_architectures", "pickles", "tiny_tokenizers", "real_tokenizers"]
+         "gguf_architectures", "pickles", "tiny_tokenizers", "real_tokenizers", "parquet"]
 
 
 def main() -> None:

@@ -14,6 +14,9 @@ std::unique_ptr<RowSource> open_rows(const std::filesystem::path& file, TextSpli
   if (extension == ".txt" || extension == ".text") {
     return open_text_rows(file, split);
   }
+  if (extension == ".parquet") {
+    return open_parquet_rows(file);
+  }
   return open_json_rows(file);
 }
 

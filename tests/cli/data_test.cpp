@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "cli/program.h"
 #include "io/temporary_directory.h"
 #include "peft/util/json.h"
@@ -57,6 +59,47 @@ TEST_F(DataCommand, StatsGiveLengthsAndPacking) {
   EXPECT_EQ(document["train"]["lengths"]["rows"], 2);
   EXPECT_EQ(document["train"]["packing"]["packs"], 1);
   EXPECT_TRUE(document["eval"].is_null());
+}
+
+const std::string kParquet = std::string("data show --json --chat-template chatml --model ") +
+                             PEFT_SOURCE_DIR "/tests/fixtures/data/tokenizer --data " +
+                             PEFT_SOURCE_DIR "/tests/fixtures/data/chat.parquet";
+
+TEST_F(DataCommand, ReadsParquetWhereThePlugInIsBuilt) {
+  if (!std::filesystem::exists(PEFT_BINARY_DIR "/libpeft_parquet.so")) {
+    GTEST_SKIP() << "libpeft_parquet.so is not built, as CMake found no Arrow";
+  }
+  const Json document = Json::parse(peft(kParquet).out);
+  EXPECT_EQ(document["report"]["decision"], "chat, from the key \"messages\"");
+  EXPECT_EQ(document["report"]["rows"], 2);
+  std::string text;
+  for (const Json& piece : document["examples"][0]["pieces"]) {
+    text += piece["text"].get<std::string>();
+  }
+  EXPECT_EQ(text, "<|im_start|>user\nHé?<|im_end|>\n<|im_start|>assistant\nthe first<|im_end|>\n");
+  EXPECT_EQ(document["examples"][1]["line"], 2);
+}
+
+TEST_F(DataCommand, NamesAParquetFileThatIsNone) {
+  if (!std::filesystem::exists(PEFT_BINARY_DIR "/libpeft_parquet.so")) {
+    GTEST_SKIP() << "libpeft_parquet.so is not built, as CMake found no Arrow";
+  }
+  put_file(folder_ / "d.parquet", "no such thing");
+  const Outcome outcome =
+      peft("data show --model " PEFT_SOURCE_DIR "/tests/fixtures/data/tokenizer --data " +
+           (folder_ / "d.parquet").string());
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_NE(outcome.err.find("d.parquet: Parquet magic bytes not found"), std::string::npos)
+      << outcome.err;
+}
+
+TEST_F(DataCommand, SaysHowToReadParquetWithoutThePlugIn) {
+  std::filesystem::copy_file(PEFT_BINARY_DIR "/peft", folder_ / "peft");
+  const Outcome outcome = run_program((folder_ / "peft").string(), kParquet);
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_NE(outcome.err.find("chat.parquet: Parquet needs libpeft_parquet.so beside the program"),
+            std::string::npos)
+      << outcome.err;
 }
 
 TEST_F(DataCommand, ShowPrintsRowsThatTrainingWouldRefuse) {

@@ -56,6 +56,7 @@ std::unique_ptr<RowSource> open_rows(const std::filesystem::path& file,
 std::unique_ptr<RowSource> open_json_rows(const std::filesystem::path& file);
 std::unique_ptr<RowSource> open_csv_rows(const std::filesystem::path& file, bool by_tabs);
 std::unique_ptr<RowSource> open_text_rows(const std::filesystem::path& file, TextSplit split);
+std::unique_ptr<RowSource> open_parquet_rows(const std::filesystem::path& file);
 
 /// "blank_line", "line", "none". Throws UsageError.
 TextSplit text_split(const std::string& name);
