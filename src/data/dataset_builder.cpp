@@ -161,7 +161,10 @@ void DatasetBuilder::refuse_length(int64_t length) {
 
 /// Applies data.overflow. True if an example was cut.
 bool DatasetBuilder::fit(FormattedSource& source) {
-  bool was_cut = false;
+  bool was_cut = source.taken_away > 0;
+  tally(was_cut, tally_.cut);
+  tally_.lost_tokens += static_cast<int64_t>(source.taken_away);
+  tally_.all_tokens += static_cast<int64_t>(source.taken_away);
   std::vector<FormattedRow> fitting;
   for (FormattedRow& row : source.rows) {
     const auto length = static_cast<int64_t>(row.ids.size());
@@ -181,7 +184,7 @@ bool DatasetBuilder::fit(FormattedSource& source) {
       split(row, fitting);
     } else {
       was_cut = true;
-      cut(row, source.kept_behind);
+      cut(row);
       fitting.push_back(std::move(row));
     }
   }
@@ -189,18 +192,13 @@ bool DatasetBuilder::fit(FormattedSource& source) {
   return was_cut;
 }
 
-/// Takes tokens out in front of the last `kept_behind`.
-void DatasetBuilder::cut(FormattedRow& row, size_t kept_behind) {
+void DatasetBuilder::cut(FormattedRow& row) {
+  const auto length = static_cast<size_t>(options_.max_length);
   tally(true, tally_.cut);
-  const auto excess = static_cast<std::ptrdiff_t>(row.ids.size()) -
-                      static_cast<std::ptrdiff_t>(options_.max_length);
-  tally_.lost_tokens += excess;
-  const auto behind =
-      static_cast<std::ptrdiff_t>(std::min(kept_behind, static_cast<size_t>(options_.max_length)));
-  cut_off_.assign(row.ids.end() - behind - excess, row.ids.end() - behind);
-  for (std::vector<int32_t>* tokens : {&row.ids, &row.labels}) {
-    tokens->erase(tokens->end() - behind - excess, tokens->end() - behind);
-  }
+  tally_.lost_tokens += static_cast<int64_t>(row.ids.size() - length);
+  cut_off_.assign(row.ids.begin() + static_cast<std::ptrdiff_t>(length), row.ids.end());
+  row.ids.resize(length);
+  row.labels.resize(length);
   row.stop = row.stop < options_.max_length ? row.stop : -1;
 }
 
@@ -231,6 +229,7 @@ bool DatasetBuilder::add_example(FormattedRow formatted, const FormattedSource& 
     example.label = labels_.number(source.label, where());
   }
   example.score = source.score;
+  example.second_type = source.second_type;
   example.ids = std::move(formatted.ids);
   example.labels = std::move(formatted.labels);
   example.row = static_cast<int64_t>(dataset_.examples.size());

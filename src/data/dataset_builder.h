@@ -48,7 +48,7 @@ class DatasetBuilder {
   void refuse_special_text();
   void refuse_length(int64_t length);
   bool fit(FormattedSource& source);
-  void cut(FormattedRow& row, size_t kept_behind);
+  void cut(FormattedRow& row);
   void split(const FormattedRow& row, std::vector<FormattedRow>& pieces);
   bool add_example(FormattedRow formatted, const FormattedSource& source);
   std::string file_names() const;

@@ -1,10 +1,9 @@
-#include "peft/data/parquet_table.h"
-
 #include <dlfcn.h>
 
 #include <array>
 #include <memory>
 
+#include "peft/data/parquet_table.h"
 #include "peft/data/rows.h"
 
 namespace peft {

@@ -1,10 +1,9 @@
 #include "peft/data/prompt_format.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <utility>
 
+#include "labelled_row.h"
 #include "peft/data/stop_tokens.h"
 #include "peft/util/text.h"
 
@@ -15,27 +14,6 @@ using Layout = RowMapping::Layout;
 
 // Without a tokenizer the model's own vocabulary is the limit; who has the model checks that.
 constexpr int64_t kNoVocabulary = int64_t{1} << 31;
-
-/// A label's name: a string, or the spelling of an integer or a boolean.
-std::string read_label(const Json& label, const std::string& where) {
-  check<DataError>(label.is_string() || label.is_number_integer() || label.is_boolean(),
-                   "{}: label: expected a string, an integer, true or false, found {}", where,
-                   json_excerpt(label));
-  return label.is_string() ? label.get<std::string>() : label.dump();
-}
-
-/// A number, which a CSV file has as text.
-float read_score(const Json& label, const std::string& where) {
-  float score = label.is_number() ? label.get<float>() : std::nanf("");
-  if (label.is_string()) {
-    const std::string text = without_space(label.get<std::string>());
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), score);
-    score = error == std::errc() && end == text.data() + text.size() ? score : std::nanf("");
-  }
-  check<DataError>(std::isfinite(score), "{}: label: expected a number, found {}", where,
-                   json_excerpt(label));
-  return score;
-}
 
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -57,6 +35,9 @@ PromptFormat::PromptFormat(const DataOptions& options, const TextPipeline& pipel
       special_texts_.push_back(pipeline.tokenizer.token(static_cast<int32_t>(id)));
       special_starts_ += special_texts_.back().substr(0, 1);
     }
+  }
+  if (options.task != Task::kLanguageModel) {
+    frames_ = text_frames(pipeline.tokenizer);
   }
   adds_bos_ = starts_with_bos(pipeline.tokenizer.encode("a", /*add_special_tokens=*/true).ids);
   if (pipeline.chat_template != nullptr) {
@@ -87,7 +68,7 @@ FormattedSource PromptFormat::format(const Json& row, const RowMapping& mapping,
     case RowShape::kSegments:
       return format_segments(mapping.column(row, "segments"), where);
     case RowShape::kClassification:
-      return format_labelled(row, mapping, where);
+      return format_classification(row, mapping, where);
     case RowShape::kText:
       return format_text(text_column(row, mapping, "text", where));
   }
@@ -213,32 +194,15 @@ FormattedSource PromptFormat::format_segments(const Json& list, const std::strin
   return source;
 }
 
-FormattedSource PromptFormat::format_labelled(const Json& row, const RowMapping& mapping,
-                                              const std::string& where) const {
-  const std::string text = text_column(row, mapping, "text", where);
-  check<DataError>(mapping.column(row, "text_pair").is_null(),
-                   "{}: the second text \"{}\" cannot be read in this version; write both as one "
-                   "column, or name another with data.columns",
-                   where,
-                   mapping.columns.count("text_pair") != 0 ? mapping.columns.at("text_pair") : "");
-  FormattedSource source;
-  source.special_in_text = holds_special(text);
-  Encoding tokens = encode_text(text, &source.extra_bos);
-  const auto is_added = [&](size_t i) {
-    return tokens.offsets[i].first == tokens.offsets[i].second;
-  };
-  while (source.kept_behind < tokens.ids.size() &&
-         is_added(tokens.ids.size() - 1 - source.kept_behind)) {
-    ++source.kept_behind;
+FormattedSource PromptFormat::format_classification(const Json& row, const RowMapping& mapping,
+                                                    const std::string& where) const {
+  FormattedSource source =
+      labelled_row(row, mapping, options_, pipeline_.tokenizer, frames_, where);
+  for (const char* name : {"text", "text_pair"}) {
+    const Json& text = mapping.column(row, name);
+    source.special_in_text =
+        source.special_in_text || (text.is_string() && holds_special(text.get<std::string>()));
   }
-  const Json& label = mapping.column(row, "label");
-  if (options_.task == Task::kRegression) {
-    source.score = read_score(label, where);
-  } else {
-    source.label = read_label(label, where);
-  }
-  std::vector<int32_t> labels(tokens.ids.size(), kIgnored);
-  source.rows.push_back({std::move(tokens.ids), std::move(labels)});
   return source;
 }
 

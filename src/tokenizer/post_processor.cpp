@@ -46,8 +46,10 @@ class KeepTokens final : public PostProcessor {
 /// Puts special tokens around the text.
 class Template final : public PostProcessor {
  public:
-  Template(std::vector<int32_t> before, std::vector<int32_t> behind)
-      : before_(std::move(before)), behind_(std::move(behind)) {}
+  Template(std::vector<int32_t> before, std::vector<int32_t> behind, PairFrame pair)
+      : before_(std::move(before)), behind_(std::move(behind)), pair_(std::move(pair)) {}
+
+  PairFrame pair_frame() const override { return pair_; }
 
   void process(std::vector<FoundToken>& tokens, const std::vector<Margins>& /*margins*/,
                bool add_special_tokens) const override {
@@ -69,6 +71,7 @@ class Template final : public PostProcessor {
  private:
   std::vector<int32_t> before_;
   std::vector<int32_t> behind_;
+  PairFrame pair_;
 };
 
 class SequencePostProcessor final : public PostProcessor {
@@ -81,6 +84,18 @@ class SequencePostProcessor final : public PostProcessor {
     for (const auto& part : parts_) {
       part->process(tokens, margins, add_special_tokens);
     }
+  }
+
+  /// That of the last part that puts something around a text.
+  PairFrame pair_frame() const override {
+    PairFrame last = PostProcessor::pair_frame();
+    for (const auto& part : parts_) {
+      PairFrame frame = part->pair_frame();
+      if (!frame.before.empty() || !frame.between.empty() || !frame.behind.empty()) {
+        last = std::move(frame);
+      }
+    }
+    return last;
   }
 
   bool reads_margins() const override {
@@ -108,12 +123,45 @@ std::vector<int32_t> read_ids(const Json& special_tokens, const std::string& nam
   return ids;
 }
 
+/// "pair" of a template; a template without one puts texts side by side.
+PairFrame read_pair_frame(const std::vector<Json>& pieces, const Json& special_tokens,
+                          const std::string& where) {
+  PairFrame frame{{}, {}, {}, pieces.empty() ? std::optional<size_t>(0) : std::nullopt};
+  std::vector<int32_t>* const sides[] = {&frame.before, &frame.between, &frame.behind};
+  size_t sequences = 0;
+  for (const Json& piece : pieces) {
+    check<ModelError>(piece.is_object() && piece.size() == 1 && piece.begin()->is_object(),
+                      "{}: pair: expected a piece of a template, found {}", where,
+                      json_excerpt(piece));
+    Reader content(*piece.begin(), where + ".pair");
+    std::string id;
+    int64_t type = 0;
+    content.require("id", id);
+    content.read("type_id", type);
+    if (type == 1 && !frame.second_type && sequences == 1) {
+      frame.second_type = frame.between.size();
+    }
+    if (piece.begin().key() == "Sequence") {
+      check<ModelError>(sequences < 2 && id == (sequences == 0 ? "A" : "B"),
+                        "{}: pair: expected the sequences A and B once each", where);
+      ++sequences;
+    } else {
+      const std::vector<int32_t> ids = read_ids(special_tokens, id, where);
+      sides[sequences]->insert(sides[sequences]->end(), ids.begin(), ids.end());
+    }
+  }
+  check<ModelError>(pieces.empty() || sequences == 2,
+                    "{}: pair: expected the sequences A and B once each", where);
+  return frame;
+}
+
 std::unique_ptr<PostProcessor> read_template(Reader& reader) {
   std::vector<Json> pieces;
   Json special_tokens;
   reader.require("single", pieces);
   reader.require("special_tokens", special_tokens);
-  reader.ignore({"pair"});
+  std::vector<Json> pair;
+  reader.read("pair", pair);
   std::vector<int32_t> sides[2];
   size_t sequences = 0;
   for (const Json& piece : pieces) {
@@ -137,7 +185,8 @@ std::unique_ptr<PostProcessor> read_template(Reader& reader) {
   }
   check<ModelError>(sequences == 1, "{}: single: expected the sequence A exactly once",
                     reader.where());
-  return std::make_unique<Template>(sides[0], sides[1]);
+  return std::make_unique<Template>(sides[0], sides[1],
+                                    read_pair_frame(pair, special_tokens, reader.where()));
 }
 
 std::unique_ptr<PostProcessor> read_post_processors(Reader& reader) {
@@ -165,10 +214,16 @@ int32_t read_pair(Reader& reader, const char* key) {
   return pair[1].get<int32_t>();
 }
 
-std::unique_ptr<PostProcessor> read_cls_and_sep(Reader& reader) {
-  const std::vector<int32_t> before = {read_pair(reader, "cls")};
-  const std::vector<int32_t> behind = {read_pair(reader, "sep")};
-  return std::make_unique<Template>(before, behind);
+/// `is_roberta`: two separators between two texts, and one token type.
+std::unique_ptr<PostProcessor> read_cls_and_sep(Reader& reader, bool is_roberta) {
+  const std::vector<int32_t> cls = {read_pair(reader, "cls")};
+  const std::vector<int32_t> sep = {read_pair(reader, "sep")};
+  PairFrame pair{cls, sep, sep, 1};
+  if (is_roberta) {
+    pair.between.push_back(sep[0]);
+    pair.second_type.reset();
+  }
+  return std::make_unique<Template>(cls, sep, std::move(pair));
 }
 
 std::unique_ptr<PostProcessor> read_roberta(Reader& reader) {
@@ -180,7 +235,7 @@ std::unique_ptr<PostProcessor> read_roberta(Reader& reader) {
   if (trim_offsets) {
     parts.push_back(std::make_unique<TrimOffsets>(add_prefix_space));
   }
-  parts.push_back(read_cls_and_sep(reader));
+  parts.push_back(read_cls_and_sep(reader, /*is_roberta=*/true));
   return std::make_unique<SequencePostProcessor>(std::move(parts));
 }
 
@@ -192,7 +247,7 @@ std::unique_ptr<PostProcessor> read_typed_post_processor(const std::string& type
     return read_template(reader);
   }
   if (type == "BertProcessing") {
-    return read_cls_and_sep(reader);
+    return read_cls_and_sep(reader, /*is_roberta=*/false);
   }
   if (type == "RobertaProcessing") {
     return read_roberta(reader);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "aligned_text.h"
+#include "peft/tokenizer/tokenizer.h"
 #include "peft/util/json.h"
 
 namespace peft {
@@ -32,6 +33,8 @@ class PostProcessor {
   virtual void process(std::vector<FoundToken>& tokens, const std::vector<Margins>& margins,
                        bool add_special_tokens) const = 0;
   virtual bool reads_margins() const { return false; }
+  /// What it puts around two texts; the second is of token type 1 where nothing else is said.
+  virtual PairFrame pair_frame() const { return {{}, {}, {}, 0}; }
 };
 
 /// Reads a post-processor of any known type. Throws ModelError that names an unknown one.

@@ -45,6 +45,7 @@ class JsonTokenizer final : public Tokenizer {
  public:
   JsonTokenizer(const Json& json, const TokenizerConfig& config, const std::string& where);
 
+  PairFrame pair_frame() const override;
   Encoding encode(std::string_view text, bool add_special_tokens) const override;
   std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const override;
   std::string token(int32_t id) const override;
@@ -138,6 +139,10 @@ void JsonTokenizer::read_added_tokens(const Json& json, const TokenizerConfig& c
     }
   }
   added_ = AddedTokens(std::move(tokens), normalizer_.get(), where);
+}
+
+PairFrame JsonTokenizer::pair_frame() const {
+  return post_processor_ == nullptr ? PairFrame{{}, {}, {}, 0} : post_processor_->pair_frame();
 }
 
 Encoding JsonTokenizer::encode(std::string_view text, bool add_special_tokens) const {

@@ -425,6 +425,25 @@ TEST_F(Classification, ARegressionReadsNumbers) {
             "d.jsonl:1: label: expected a number, found \"x\"");
 }
 
+TEST_F(Classification, TwoTextsAreOneSequence) {
+  const Dataset dataset = load(R"({"sentence1": "ab", "sentence2": "cde", "label": 0})", options());
+  EXPECT_EQ(shown(dataset), Shown{"[s]ab<e>cde[/s]"});
+  EXPECT_EQ(dataset.examples[0].second_type, 4);
+}
+
+TEST_F(Classification, CutsTheLongerTextAndKeepsSpecialTokens) {
+  DataOptions cut = options();
+  const auto rows = R"({"text": "abcdefg", "text_pair": "xz", "label": 0})";
+  const std::pair<int64_t, const char*> cases[] = {
+      {10, "[s]abcde<e>xz[/s]"}, {6, "[s]ab<e>x[/s]"}, {5, "[s]a<e>x[/s]"}, {4, "[s]a<e>[/s]"}};
+  for (const auto& [length, expected] : cases) {
+    cut.max_length = length;
+    const Dataset dataset = load(rows, cut);
+    EXPECT_EQ(shown(dataset), Shown{expected});
+    EXPECT_EQ(dataset.report.truncated, 1);
+  }
+}
+
 TEST_F(Classification, OtherRowsDoNotFit) {
   EXPECT_EQ(fault(R"({"prompt": "a", "completion": "b"})", options()),
             "d.jsonl:1: a classification row has text (or sentence) and label (or category), which "

@@ -41,6 +41,9 @@ class FakeTokenizer final : public Tokenizer {
     return encoding;
   }
 
+  /// "[s]first<e>second[/s]", the second and what follows of type 1.
+  PairFrame pair_frame() const override { return {{1}, {5}, {2}, 1}; }
+
   std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const override {
     std::string text;
     for (const int32_t token_id : ids) {

@@ -224,6 +224,38 @@ TEST_F(TokenCache, ThreadsKeepTheOrderOfTheRows) {
   }
 }
 
+/// A tokenizer and a template are shared by all threads.
+TEST_F(TokenCache, ThreadsMakeTheIdsThatOneThreadMakes) {
+  const auto fixtures = std::filesystem::path(PEFT_SOURCE_DIR) / "tests/fixtures/data";
+  const auto tokenizer = load_tokenizer(fixtures / "tokenizer");
+  const ChatTemplate chat(read_text<DataError>(fixtures / "templates/chatml.jinja", 1 << 16),
+                          tokenizer->special());
+  const TextPipeline real{*tokenizer, &chat, {*tokenizer->special().eos}};
+  std::string all;
+  std::string few;  // under the size that is worth a thread
+  for (int i = 0; i < 6000; ++i) {
+    const std::string row = fmt::format(
+        "{{\"messages\": [{{\"role\": \"user\", \"content\": \"{0} is what?\"}}, {{\"role\": "
+        "\"assistant\", \"content\": \"It is {0}, the {1}. {2}\"}}]}}\n",
+        i, i * 7919, std::string(static_cast<size_t>(200 + i % 50), 'e'));
+    all += row;
+    few += i >= 4000 ? row : "";
+  }
+  put_file(folder_ / "all.jsonl", all);
+  put_file(folder_ / "few.jsonl", few);
+  const Dataset many = load_dataset({{.path = folder_ / "all.jsonl"}}, {}, real);
+  const Dataset alone = load_dataset({{.path = folder_ / "few.jsonl"}}, {}, real);
+  ASSERT_EQ(many.examples.size(), 6000);
+  for (size_t i = 0; i < alone.examples.size(); ++i) {
+    ASSERT_EQ(many.examples[4000 + i].ids, alone.examples[i].ids);
+    ASSERT_EQ(many.examples[4000 + i].labels, alone.examples[i].labels);
+  }
+  for (size_t i = 0; i < many.examples.size(); ++i) {
+    ASSERT_NE(tokenizer->decode(many.examples[i].ids, true).find(fmt::format("{} is", i)),
+              std::string::npos);
+  }
+}
+
 TEST_F(TokenCache, ThreadsNameTheFirstBadRow) {
   std::string rows;
   for (int i = 0; i < 30'000; ++i) {

@@ -97,5 +97,45 @@ TEST(Components, AreRefusedWithFaultyOptions) {
             "tokenizer.json: pre_tokenizer: unknown prepend_scheme \"often\"");
 }
 
+/// before | between | behind, and where token type 1 begins.
+std::string frame_of(const Json& post_processor) {
+  Json json = tiny_byte_level();
+  json["post_processor"] = post_processor;
+  const PairFrame frame = TokenizerFolder(json).load()->pair_frame();
+  return fmt::format("{} | {} | {}, {}", fmt::join(frame.before, " "),
+                     fmt::join(frame.between, " "), fmt::join(frame.behind, " "),
+                     frame.second_type ? std::to_string(*frame.second_type) : "none");
+}
+
+TEST(PairFrame, IsWhatThePostProcessorPutsAroundTwoTexts) {
+  const Json bert = {{"type", "BertProcessing"}, {"sep", {"b", 98}}, {"cls", {"a", 97}}};
+  const Json roberta = {{"type", "RobertaProcessing"}, {"sep", {"b", 98}}, {"cls", {"a", 97}}};
+  EXPECT_EQ(frame_of(bert), "97 | 98 | 98, 1");
+  EXPECT_EQ(frame_of(roberta), "97 | 98 98 | 98, none");
+  EXPECT_EQ(frame_of(nullptr), " |  | , 0");
+}
+
+TEST(PairFrame, IsThePairOfATemplate) {
+  const auto special = [](const char* id, int type) {
+    return Json{{"SpecialToken", {{"id", id}, {"type_id", type}}}};
+  };
+  const auto text = [](const char* id, int type) {
+    return Json{{"Sequence", {{"id", id}, {"type_id", type}}}};
+  };
+  const auto token = [](const char* id, int number) {
+    return Json{{"id", id}, {"ids", {number}}, {"tokens", {id}}};
+  };
+  const Json json = {{"type", "TemplateProcessing"},
+                     {"single", {special("a", 0), text("A", 0), special("b", 0)}},
+                     {"pair",
+                      {special("a", 0), text("A", 0), special("b", 0), special("a", 1),
+                       text("B", 1), special("b", 1)}},
+                     {"special_tokens", {{"a", token("a", 97)}, {"b", token("b", 98)}}}};
+  EXPECT_EQ(frame_of(json), "97 | 98 97 | 98, 1");
+  const Json parts = {{"type", "Sequence"},
+                      {"processors", {tiny_byte_level()["pre_tokenizer"], json}}};
+  EXPECT_EQ(frame_of(parts), "97 | 98 97 | 98, 1");
+}
+
 }  // namespace
 }  // namespace peft

@@ -21,7 +21,8 @@ struct Example {
   /// Classification: place in Dataset::label_names, -1 in all other rows, whose `labels` are per
   /// token; classification rows have none of those.
   int32_t label = -1;
-  float score = 0.0F;  ///< regression: the number to predict
+  int64_t second_type = 0;  ///< first token of type 1 of two texts; 0: all are of type 0
+  float score = 0.0F;       ///< regression: the number to predict
 };
 
 }  // namespace peft

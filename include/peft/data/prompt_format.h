@@ -17,9 +17,15 @@ struct FormattedSource {
   bool glued = false;            ///< no white space between prompt and completion
   bool extra_bos = false;        ///< text brought the BOS that the tokenizer adds; one was kept
   bool without_bos = false;      ///< the tokenizer adds a BOS to text, the template writes none
-  size_t kept_behind = 0;        ///< last tokens of a row that stay when it is cut
+  size_t taken_away = 0;         ///< tokens that data.overflow has taken already
+  int64_t second_type = 0;       ///< Example::second_type
   std::string label = {};        ///< classification: the label's name
   float score = 0.0F;            ///< regression
+};
+
+/// What a tokenizer puts around one text, and around two.
+struct TextFrames {
+  PairFrame one, two;
 };
 
 /// Turns rows into ids and labels.
@@ -41,8 +47,8 @@ class PromptFormat {
   FormattedSource format_pair(const PromptCompletion& pair) const;
   FormattedSource format_text(const std::string& text) const;
   FormattedSource format_segments(const Json& list, const std::string& where) const;
-  FormattedSource format_labelled(const Json& row, const RowMapping& mapping,
-                                  const std::string& where) const;
+  FormattedSource format_classification(const Json& row, const RowMapping& mapping,
+                                        const std::string& where) const;
   std::vector<int32_t> id_column(const Json& row, const RowMapping& mapping,
                                  const std::string& name, const std::string& where) const;
   Encoding encode_text(const std::string& text, bool* extra_bos) const;
@@ -53,6 +59,7 @@ class PromptFormat {
   const DataOptions& options_;
   const TextPipeline& pipeline_;
   std::vector<int32_t> stop_ids_;
+  TextFrames frames_;  // of classification rows
   std::vector<std::string> special_texts_;
   std::string special_starts_;  // their first bytes
   bool knows_tools_ = false;

@@ -19,6 +19,14 @@ struct Encoding {
   std::vector<std::pair<int64_t, int64_t>> offsets;
 };
 
+/// What stands around two texts that are one sequence: "[CLS] A [SEP] B [SEP]".
+struct PairFrame {
+  std::vector<int32_t> before, between, behind;
+  /// Of `between`, the first of token type 1, which lasts to the end; absent where all are of type
+  /// 0.
+  std::optional<size_t> second_type;
+};
+
 /// Ids that the folder's files give a meaning; absent when the files name none.
 struct SpecialTokens {
   std::optional<int32_t> bos, eos, unk, pad;
@@ -33,6 +41,9 @@ class Tokenizer {
   /// `add_special_tokens` runs the post-processor (BOS, EOS); special-token strings inside the text
   /// become their ids either way. Throws DataError for text that is not UTF-8.
   virtual Encoding encode(std::string_view text, bool add_special_tokens) const = 0;
+
+  /// How `encode(a, false)` and `encode(b, false)` are put together.
+  virtual PairFrame pair_frame() const { return {}; }
 
   /// The text of the ids; bytes that form no character become U+FFFD, as in Hugging Face's decode
   /// with clean_up_tokenization_spaces off.
