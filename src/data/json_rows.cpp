@@ -107,7 +107,8 @@ class JsonRows final : public RowSource {
 
   size_t element_end() {
     ElementEnd end;
-    while (!end.find(window_.text()) && window_.has_more()) {
+    while (!end.find(window_.text()) && window_.has_more() &&
+           window_.text().size() <= TextWindow::kMost) {
       window_.extend();
     }
     return end.place();

@@ -42,8 +42,8 @@ PairFrame frame_of_one(const Tokenizer& tokenizer) {
     return span.first == span.second;
   };
   const auto text = std::find_if_not(letter.offsets.begin(), letter.offsets.end(), added);
-  const auto before = std::min(text - letter.offsets.begin(),
-                               static_cast<std::ptrdiff_t>(framed.ids.size()));
+  const auto before =
+      std::min(text - letter.offsets.begin(), static_cast<std::ptrdiff_t>(framed.ids.size()));
   frame.before.assign(framed.ids.begin(), framed.ids.begin() + before);
   frame.behind.assign(framed.ids.begin() + before, framed.ids.end());
   return frame;
@@ -85,9 +85,8 @@ FormattedSource labelled_row(const Json& row, const RowMapping& mapping, const D
   const size_t around = frame.before.size() + frame.between.size() + frame.behind.size();
   const auto limit = static_cast<size_t>(options.max_length);
   const bool cuts = options.overflow == "truncate" && limit >= around;
-  const auto [kept, second_kept] =
-      cuts ? shared_room(first.size(), second.size(), limit - around)
-           : std::pair(first.size(), second.size());
+  const auto [kept, second_kept] = cuts ? shared_room(first.size(), second.size(), limit - around)
+                                        : std::pair(first.size(), second.size());
   FormattedSource source;
   source.taken_away = first.size() - kept + second.size() - second_kept;
   FormattedRow whole;

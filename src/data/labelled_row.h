@@ -8,9 +8,9 @@ namespace peft {
 
 TextFrames text_frames(const Tokenizer& tokenizer);
 
-/// A classification row: one text or two in their frame, and the label. With data.overflow "truncate" a row that is too long is cut as the
-/// tokenizers library does it: special tokens stay, and of two texts the longer gives first. Throws
-/// DataError.
+/// A classification row: one text or two in their frame, and the label. With data.overflow
+/// "truncate" a row that is too long is cut as the tokenizers library does it: special tokens stay,
+/// and of two texts the longer gives first. Throws DataError.
 FormattedSource labelled_row(const Json& row, const RowMapping& mapping, const DataOptions& options,
                              const Tokenizer& tokenizer, const TextFrames& frames,
                              const std::string& where);

@@ -67,7 +67,7 @@ bool TextWindow::skip(std::string_view set) {
 size_t TextWindow::find(char character, size_t from) {
   for (;;) {
     const size_t place = text().find(character, from);
-    if (place != std::string_view::npos || !has_more()) {
+    if (place != std::string_view::npos || !has_more() || text().size() > kMost) {
       return std::min(place, text().size());
     }
     from = text().size();

@@ -51,8 +51,8 @@ TokenCacheFooter checked_footer(const InputFile& file) {
   const uint64_t end = file.size() - sizeof(footer);
   file.read(end, std::as_writable_bytes(std::span(&footer, 1)));
   check<IoError>(
-      std::string_view(footer.magic, sizeof(footer.magic)) == kTokenCacheMagic && footer.index_begin <= end &&
-          footer.report_begin <= end &&
+      std::string_view(footer.magic, sizeof(footer.magic)) == kTokenCacheMagic &&
+          footer.index_begin <= end && footer.report_begin <= end &&
           footer.report_begin - footer.index_begin == footer.examples * sizeof(TokenCacheEntry),
       "its last part is damaged");
   Sha256 hash;
@@ -97,8 +97,8 @@ DataReport read_report(const Json& json) {
   return report;
 }
 
-void read_rest(const InputFile& file, const TokenCacheFooter& footer, const std::vector<SourceFiles>& parts,
-               Dataset& dataset) {
+void read_rest(const InputFile& file, const TokenCacheFooter& footer,
+               const std::vector<SourceFiles>& parts, Dataset& dataset) {
   const uint64_t end = file.size() - sizeof(TokenCacheFooter);
   const Json rest = parse_json<IoError>(file.text(footer.report_begin, end - footer.report_begin),
                                         "report", {.bytes = kLargestReport});

@@ -7,12 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "peft/data/text_window.h"
 #include "peft/util/json.h"
 
 namespace peft {
 
 /// Bytes that a row may have.
-inline constexpr size_t kLargestRow = size_t{64} << 20;
+inline constexpr size_t kLargestRow = TextWindow::kMost;
 
 /// One row of a file, cut out and not yet understood.
 struct RawRow {

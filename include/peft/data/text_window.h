@@ -15,6 +15,7 @@ namespace peft {
 class TextWindow {
  public:
   static constexpr size_t kBlock = size_t{4} << 20;
+  static constexpr size_t kMost = size_t{64} << 20;
 
   /// Throws DataError when the file cannot be opened, is not a regular one, or is UTF-16.
   explicit TextWindow(const std::filesystem::path& file, size_t block = kBlock);
@@ -30,8 +31,8 @@ class TextWindow {
 
   /// Passes over characters of `set`; true unless the file ends there.
   bool skip(std::string_view set);
-  /// Length of the text up to the first `character` at or behind `from`, however much has to be
-  /// read; up to the end of the file when there is none.
+  /// Length of the text up to the first `character` at or behind `from`; up to the end of the file
+  /// when there is none, or to some place beyond kMost bytes when it has not come by then.
   size_t find(char character, size_t from = 0);
 
   int64_t line() const { return line_; }      ///< of the start of `text()`, from 1
