@@ -54,6 +54,7 @@ DatasetReader::DatasetReader(const DataOptions& options, const TextPipeline& pip
 
 void DatasetReader::read(const SourceFiles& part, size_t part_number) {
   int64_t left = part.limit;
+  columns_ = part.columns;
   for (const std::filesystem::path& file : part.files) {
     if (left > 0) {
       parts_.push_back(part_number);
@@ -149,7 +150,7 @@ void DatasetReader::add_first(const RowSource& rows, const RawRow& raw, const st
   if (!mapping) {
     try {
       const Json value = rows.parse(raw);
-      mapping = detect_mapping(value, options_, fmt::format("{}:{}", file, raw.line));
+      mapping = mapping_of(value, fmt::format("{}:{}", file, raw.line));
     } catch (const DataError& error) {
       builder_.add({raw.line, {}, error.what()});
       return;
@@ -157,6 +158,16 @@ void DatasetReader::add_first(const RowSource& rows, const RawRow& raw, const st
     builder_.decide(*mapping);
   }
   builder_.add(formatted(rows, raw, file, *mapping));
+}
+
+RowMapping DatasetReader::mapping_of(const Json& row, const std::string& where) const {
+  if (columns_.empty()) {
+    return detect_mapping(row, options_, where);
+  }
+  DataOptions options = options_;
+  options.columns = columns_;
+  options.columns.update(options_.columns);
+  return detect_mapping(row, options, where);
 }
 
 void DatasetReader::say_progress() {

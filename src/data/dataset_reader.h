@@ -22,6 +22,7 @@ class DatasetReader {
 
  private:
   int64_t read_file(const std::filesystem::path& file, double weight, int64_t limit);
+  RowMapping mapping_of(const Json& row, const std::string& where) const;
   int64_t read_first(RowSource& rows, const std::string& file, int64_t limit,
                      std::optional<RowMapping>& mapping);
   int64_t read_in_parallel(RowSource& rows, const std::string& file, int64_t limit,
@@ -35,6 +36,7 @@ class DatasetReader {
   const DataOptions& options_;
   PromptFormat format_;
   DatasetBuilder builder_;
+  Json columns_;  // of the part at hand
   std::vector<size_t> parts_;
   int64_t rows_ = 0;
   int64_t bytes_ = 0;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "peft/util/text.h"
+#include "registered_dataset.h"
 
 namespace peft {
 namespace {
@@ -104,6 +105,19 @@ std::vector<fs::path> files_of(const DataSource& source) {
   return {source.path};
 }
 
+SourceFiles part_of(const DataSource& source, int64_t limit) {
+  std::error_code unknown;
+  const auto registered =
+      fs::exists(source.path, unknown) ? std::nullopt : find_registered(source.path);
+  if (!registered) {
+    return {files_of(source), source.weight, limit};
+  }
+  DataSource there = source;
+  there.path = registered->file;
+  return {files_of(there), source.weight, std::min(limit, registered->limit.value_or(limit)),
+          registered->columns};
+}
+
 }  // namespace
 
 std::vector<SourceFiles> source_files(const std::vector<DataSource>& sources) {
@@ -115,7 +129,7 @@ std::vector<SourceFiles> source_files(const std::vector<DataSource>& sources) {
     const int64_t limit = source.limit.value_or(std::numeric_limits<int64_t>::max());
     check<UsageError>(limit > 0, "{}: limit: expected a positive number, found {}",
                       source.path.string(), limit);
-    parts.push_back({files_of(source), source.weight, limit});
+    parts.push_back(part_of(source, limit));
   }
   return parts;
 }

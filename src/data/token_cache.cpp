@@ -84,7 +84,7 @@ std::string token_cache_key(const std::vector<SourceFiles>& parts, const std::st
     for (const fs::path& file : part.files) {
       names.push_back(file.string());
     }
-    files.push_back({{"files", names}, {"limit", part.limit}});
+    files.push_back({{"files", names}, {"limit", part.limit}, {"columns", part.columns}});
   }
   const Json all = {{"rules", kRules},
                     {"parts", files},

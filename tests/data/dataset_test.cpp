@@ -367,6 +367,31 @@ TEST_F(DatasetTest, ALimitHoldsForAllFilesOfAPart) {
   EXPECT_EQ(shown(dataset), (Shown{"[s]⟦a⟧", "[s]⟦b⟧", "[s]⟦c⟧"}));
 }
 
+TEST_F(DatasetTest, ReadsWhatADatasetInfoRegisters) {
+  write("rows.json", R"([{"q": "a", "r": "b"}, {"q": "c", "r": "d"}])");
+  write("talk.json", R"([{"talk": [{"who": "me", "says": "a"}, {"who": "it", "says": "b"}]}])");
+  write("dataset_info.json", R"({
+    "pairs": {"file_name": "rows.json", "num_samples": 1, "columns": {"prompt": "q", "response": "r"}},
+    "texts": {"file_name": "rows.json", "columns": {"prompt": "q"}},
+    "chats": {"file_name": "talk.json", "formatting": "sharegpt", "columns": {"messages": "talk"},
+              "tags": {"role_tag": "who", "content_tag": "says", "user_tag": "me", "assistant_tag": "it"}},
+    "better": {"file_name": "rows.json", "ranking": true},
+    "far": {"hf_hub_url": "x/y"}})");
+  const auto read = [&](const char* name) {
+    return shown(load_dataset({{.path = folder_ / name}}, {}, chat_pipeline()));
+  };
+  EXPECT_EQ(read("pairs"), Shown{"<u>a<e><a>⟦b<e>⟧"});
+  EXPECT_EQ(read("texts"), (Shown{"[s]⟦a⟧", "[s]⟦c⟧"}));
+  EXPECT_EQ(read("chats"), Shown{"<u>a<e><a>⟦b<e>⟧"});
+  EXPECT_EQ(bare(error_text<DataError>([&] { read("far"); })),
+            "dataset_info.json: far: it has no file_name, so it lies somewhere else; download it "
+            "and name the file");
+  EXPECT_EQ(bare(error_text<DataError>([&] { read("better"); })),
+            "dataset_info.json: better: these are preference rows, which need a preference "
+            "objective");
+  EXPECT_EQ(bare(error_text<DataError>([&] { read("none"); })), "none: no such file");
+}
+
 class Classification : public DatasetTest {
  protected:
   static DataOptions options(Task task = Task::kClassification) {
