@@ -123,10 +123,11 @@ const std::vector<Key>& data_keys() {
       {.name = "special_in_text",
        .types = {kString},
        .fallback = "parse",
-       .choices = {"parse", "error"},
+       .choices = {"parse", "plain", "error"},
        .summary =
            "a special token spelled out in a row's own text: parse (it becomes that token, as "
-           "in transformers, and the rows are counted) or error"},
+           "in transformers, and the rows are counted), plain (it is text like any other; what "
+           "the chat template writes stays a token) or error"},
       {.name = "text_split",
        .types = {kString},
        .fallback = "blank_line",

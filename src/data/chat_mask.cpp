@@ -1,9 +1,11 @@
 #include "peft/data/chat_mask.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
+#include "peft/data/plain_text.h"
 #include "peft/data/stop_tokens.h"
 #include "peft/util/text.h"
 
@@ -33,7 +35,10 @@ class ConversationMasker {
   ConversationMasker(const Conversation& conversation, const DataOptions& options,
                      const TextPipeline& pipeline, const std::vector<int32_t>& stop_ids,
                      const std::string& where)
-      : conversation_(conversation),
+      : marks_(options.special_in_text == "plain"
+                   ? std::make_unique<PlainMarks>(conversation, pipeline, where)
+                   : nullptr),
+        conversation_(marks_ ? marks_->conversation() : conversation),
         options_(options),
         pipeline_(pipeline),
         stop_ids_(stop_ids),
@@ -97,8 +102,12 @@ class ConversationMasker {
       head.push_back(messages[i]);
     }
     Rendering rendering;
+    std::vector<TextSpan> plain;
     try {
       rendering.text = pipeline_.chat_template->render(head, conversation_.tools, generation);
+      if (marks_) {
+        plain = marks_->take_from(rendering.text);
+      }
     } catch (const DataError& error) {
       fail<DataError>("{}: the chat template refuses {}: {}", where_,
                       count == messages.size()
@@ -106,7 +115,8 @@ class ConversationMasker {
                           : fmt::format("its first {} messages as a prompt", count),
                       error.what());
     }
-    rendering.tokens = pipeline_.tokenizer.encode(rendering.text, /*add_special_tokens=*/false);
+    rendering.tokens = encode_plain(pipeline_.tokenizer, rendering.text,
+                                    /*add_special_tokens=*/false, plain, where_);
     return rendering;
   }
 
@@ -248,6 +258,7 @@ class ConversationMasker {
                : "missing";
   }
 
+  std::unique_ptr<const PlainMarks> marks_;
   const Conversation& conversation_;
   const DataOptions& options_;
   const TextPipeline& pipeline_;

@@ -129,7 +129,8 @@ void describe_tally(const DataTally& tally, const DataOptions& options, DataRepo
        "rows turned into one example per answer, as the chat template rewrites earlier turns");
   note(report, tally.duplicates, "exact duplicates of an earlier row");
   note(report, tally.special,
-       "rows with the spelling of a special token in their own text, which becomes that token");
+       fmt::format("rows with the spelling of a special token in their own text, which {}",
+                   options.special_in_text == "plain" ? "stays text" : "becomes that token"));
   note(report, tally.tools_ignored, "rows with tools, which the chat template does not read");
   note(report, tally.without_bos,
        "rows without the BOS that the tokenizer adds to text, as the chat template writes none");

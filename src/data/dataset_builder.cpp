@@ -148,7 +148,7 @@ void DatasetBuilder::refuse(const std::string& reason) {
 void DatasetBuilder::refuse_special_text() {
   refuse(
       fmt::format("{}: the row's own text spells a special token, which would become that token; "
-                  "change the row, or set data.special_in_text to \"parse\"",
+                  "change the row, or set data.special_in_text to \"parse\" or \"plain\"",
                   where()));
 }
 

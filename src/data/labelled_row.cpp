@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "peft/data/plain_text.h"
 #include "peft/util/text.h"
 
 namespace peft {
@@ -78,10 +79,13 @@ FormattedSource labelled_row(const Json& row, const RowMapping& mapping, const D
                              const std::string& where) {
   const bool has_second = mapping.columns.count("text_pair") != 0;
   const PairFrame& frame = has_second ? frames.two : frames.one;
-  const Ids first = tokenizer.encode(text_column(row, mapping, "text", where), false).ids;
-  const Ids second =
-      has_second ? tokenizer.encode(text_column(row, mapping, "text_pair", where), false).ids
-                 : Ids();
+  const auto encode = [&](const char* column) {
+    const std::string text = text_column(row, mapping, column, where);
+    const std::vector<TextSpan> plain(options.special_in_text == "plain" ? 1 : 0, {0, text.size()});
+    return encode_plain(tokenizer, text, /*add_special_tokens=*/false, plain, where).ids;
+  };
+  const Ids first = encode("text");
+  const Ids second = has_second ? encode("text_pair") : Ids();
   const size_t around = frame.before.size() + frame.between.size() + frame.behind.size();
   const auto limit = static_cast<size_t>(options.max_length);
   const bool cuts = options.overflow == "truncate" && limit >= around;

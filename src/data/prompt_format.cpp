@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "labelled_row.h"
+#include "peft/data/plain_text.h"
 #include "peft/data/stop_tokens.h"
 #include "peft/util/text.h"
 
@@ -61,16 +62,17 @@ FormattedSource PromptFormat::format(const Json& row, const RowMapping& mapping,
       return format_chat(read_conversation(row, mapping, knows_tools_, where), where);
     case RowShape::kInstruct:
       return has_template ? format_chat(instruct_conversation(row, mapping, where), where)
-                          : format_pair(instruct_text(row, mapping, where));
+                          : format_pair(instruct_text(row, mapping, where), where);
     case RowShape::kPair:
       return format_pair({text_column(row, mapping, "prompt", where),
-                          text_column(row, mapping, "completion", where)});
+                          text_column(row, mapping, "completion", where)},
+                         where);
     case RowShape::kSegments:
       return format_segments(mapping.column(row, "segments"), where);
     case RowShape::kClassification:
       return format_classification(row, mapping, where);
     case RowShape::kText:
-      return format_text(text_column(row, mapping, "text", where));
+      return format_text(text_column(row, mapping, "text", where), where);
   }
   fail<DataError>("{}: unknown shape", where);
 }
@@ -128,12 +130,13 @@ FormattedSource PromptFormat::format_chat(const Conversation& conversation,
   return source;
 }
 
-FormattedSource PromptFormat::format_pair(const PromptCompletion& pair) const {
+FormattedSource PromptFormat::format_pair(const PromptCompletion& pair,
+                                          const std::string& where) const {
   FormattedSource source;
   source.glued = !pair.prompt.empty() && !pair.completion.empty() &&
                  !is_space(pair.prompt.back()) && !is_space(pair.completion.front());
   source.special_in_text = holds_special(pair.prompt) || holds_special(pair.completion);
-  const Encoding tokens = encode_text(pair.prompt + pair.completion, &source.extra_bos);
+  const Encoding tokens = encode_text(pair.prompt + pair.completion, where, &source.extra_bos);
   FormattedRow row{tokens.ids, all_labels(tokens.ids, pipeline_.tokenizer)};
   if (options_.train_on != "all") {
     // A token over the border belongs to the completion, whose first characters it holds.
@@ -151,10 +154,10 @@ FormattedSource PromptFormat::format_pair(const PromptCompletion& pair) const {
   return source;
 }
 
-FormattedSource PromptFormat::format_text(const std::string& text) const {
+FormattedSource PromptFormat::format_text(const std::string& text, const std::string& where) const {
   FormattedSource source;
   source.special_in_text = holds_special(text);
-  Encoding tokens = encode_text(text, &source.extra_bos);
+  Encoding tokens = encode_text(text, where, &source.extra_bos);
   FormattedRow row;
   row.labels = all_labels(tokens.ids, pipeline_.tokenizer);
   row.ids = std::move(tokens.ids);
@@ -206,8 +209,12 @@ FormattedSource PromptFormat::format_classification(const Json& row, const RowMa
   return source;
 }
 
-Encoding PromptFormat::encode_text(const std::string& text, bool* extra_bos) const {
-  Encoding tokens = pipeline_.tokenizer.encode(text, /*add_special_tokens=*/true);
+Encoding PromptFormat::encode_text(const std::string& text, const std::string& where,
+                                   bool* extra_bos) const {
+  const bool is_plain = options_.special_in_text == "plain";
+  const std::vector<TextSpan> plain(is_plain ? 1 : 0, {0, text.size()});
+  Encoding tokens =
+      encode_plain(pipeline_.tokenizer, text, /*add_special_tokens=*/true, plain, where);
   const std::optional<int32_t> bos = pipeline_.tokenizer.special().bos;
   const bool doubled = bos && tokens.ids.size() > 1 && tokens.ids[0] == *bos &&
                        tokens.ids[1] == *bos && tokens.offsets[0].first == tokens.offsets[0].second;

@@ -129,7 +129,8 @@ const uint32_t* TextFinder::child(uint32_t node, char byte) const {
   return nullptr;
 }
 
-std::pair<size_t, size_t> TextFinder::longest_at(std::string_view subject, size_t at) const {
+std::pair<size_t, size_t> TextFinder::longest_at(std::string_view subject, size_t at,
+                                                 const Accepts& accepts) const {
   std::pair<size_t, size_t> longest{0, 0};
   uint32_t node = 0;
   for (size_t i = at; i < subject.size(); ++i) {
@@ -138,7 +139,7 @@ std::pair<size_t, size_t> TextFinder::longest_at(std::string_view subject, size_
       break;
     }
     node = *next;
-    if (nodes_[node].value) {
+    if (nodes_[node].value && (!accepts || accepts(*nodes_[node].value, i + 1 - at))) {
       longest = {i + 1 - at, *nodes_[node].value};
     }
   }
@@ -189,12 +190,17 @@ int32_t AddedTokens::end() const {
   return end;
 }
 
-std::vector<AddedTokenMatch> AddedTokens::split(std::string_view text, bool normalized) const {
+std::vector<AddedTokenMatch> AddedTokens::split(std::string_view text, bool normalized,
+                                                const StaysText& stays_text) const {
   const TextFinder& finder = normalized ? normalized_ : raw_;
   std::vector<AddedTokenMatch> parts;
   size_t last = 0;
   for (size_t at = 0; !finder.empty() && at < text.size();) {
-    const auto [length, index] = finder.longest_at(text, at);
+    const auto counts = [&, begin = at](size_t index, size_t length) {
+      return !tokens_[index].special || !stays_text({begin, begin + length});
+    };
+    const auto [length, index] =
+        finder.longest_at(text, at, stays_text ? TextFinder::Accepts(counts) : nullptr);
     if (length == 0) {
       ++at;
       continue;

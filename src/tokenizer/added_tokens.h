@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,13 +35,19 @@ struct AddedTokenMatch {
   ByteRange range;
 };
 
+/// True for a range of the text in which a special token is text like any other.
+using StaysText = std::function<bool(const ByteRange&)>;
+
 /// Finds the leftmost longest of many texts, by a trie.
 class TextFinder {
  public:
   void add(std::string_view text, size_t value);
   bool empty() const { return nodes_.size() == 1; }
   /// Length and value of the longest text that stands at `at`; length 0 when none does.
-  std::pair<size_t, size_t> longest_at(std::string_view subject, size_t at) const;
+  /// Only texts whose value and length `accepts` lets pass are found, if it is given.
+  using Accepts = std::function<bool(size_t value, size_t length)>;
+  std::pair<size_t, size_t> longest_at(std::string_view subject, size_t at,
+                                       const Accepts& accepts = {}) const;
 
  private:
   struct Node {
@@ -68,8 +75,10 @@ class AddedTokens {
   int32_t end() const;
 
   /// Cuts a text at the tokens that are looked for before (`normalized` false) or after
-  /// normalisation. The parts cover the text.
-  std::vector<AddedTokenMatch> split(std::string_view text, bool normalized) const;
+  /// normalisation. The parts cover the text. `stays_text`, if given, is asked about every special
+  /// token before it counts.
+  std::vector<AddedTokenMatch> split(std::string_view text, bool normalized,
+                                     const StaysText& stays_text = {}) const;
 
  private:
   std::vector<AddedToken> tokens_;

@@ -17,7 +17,7 @@ class MissingTokenizer final : public Tokenizer {
  public:
   explicit MissingTokenizer(std::string folder) : folder_(std::move(folder)) {}
 
-  Encoding encode(std::string_view, bool) const override { refuse(); }
+  Encoding encode(std::string_view, bool, std::span<const TextSpan>) const override { refuse(); }
   std::string decode(std::span<const int32_t>, bool) const override { refuse(); }
   std::string token(int32_t) const override { refuse(); }
   std::optional<int32_t> id(std::string_view) const override { return std::nullopt; }

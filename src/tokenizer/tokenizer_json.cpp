@@ -46,7 +46,8 @@ class JsonTokenizer final : public Tokenizer {
   JsonTokenizer(const Json& json, const TokenizerConfig& config, const std::string& where);
 
   PairFrame pair_frame() const override;
-  Encoding encode(std::string_view text, bool add_special_tokens) const override;
+  Encoding encode(std::string_view text, bool add_special_tokens,
+                  std::span<const TextSpan> plain) const override;
   std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const override;
   std::string token(int32_t id) const override;
   std::optional<int32_t> id(std::string_view token) const override;
@@ -57,6 +58,7 @@ class JsonTokenizer final : public Tokenizer {
   /// A text on its way through the stages.
   struct Work {
     std::string_view text;
+    std::span<const TextSpan> plain;  // where special tokens stay text
     CodePointCounter counter;
     ByteRange counted = {};  // what lies between the code points `begin` and `end`
     int64_t begin = 0;
@@ -65,6 +67,12 @@ class JsonTokenizer final : public Tokenizer {
     std::vector<Margins> margins = {};
     std::vector<ByteRange> words = {};
     std::vector<Symbol> symbols = {};
+
+    bool stays_text(const ByteRange& range) const {
+      return std::any_of(plain.begin(), plain.end(), [&](const TextSpan& span) {
+        return span.begin <= range.begin && range.end <= span.end;
+      });
+    }
   };
 
   void read_stages(const Json& json, const std::string& where);
@@ -145,13 +153,16 @@ PairFrame JsonTokenizer::pair_frame() const {
   return post_processor_ == nullptr ? PairFrame{{}, {}, {}, 0} : post_processor_->pair_frame();
 }
 
-Encoding JsonTokenizer::encode(std::string_view text, bool add_special_tokens) const {
+Encoding JsonTokenizer::encode(std::string_view text, bool add_special_tokens,
+                               std::span<const TextSpan> plain) const {
   check<DataError>(is_utf8(text), "a text to tokenize is not valid UTF-8");
   check<DataError>(text.size() < UINT32_MAX, "a text of {} bytes is too long to tokenize",
                    text.size());
-  Work work{.text = text, .counter = CodePointCounter(text)};
+  Work work{.text = text, .plain = plain, .counter = CodePointCounter(text)};
   work.tokens.reserve(text.size() / 4 + 8);
-  for (const AddedTokenMatch& part : added_.split(text, /*normalized=*/false)) {
+  const auto stays_text = [&](const ByteRange& range) { return work.stays_text(range); };
+  for (const AddedTokenMatch& part :
+       added_.split(text, /*normalized=*/false, plain.empty() ? StaysText() : stays_text)) {
     if (part.id) {
       add_token(work, *part.id, part.range, text.substr(part.range.begin, part.range.size()));
     } else {
@@ -176,7 +187,11 @@ void JsonTokenizer::encode_part(Work& work, const ByteRange& range) const {
   if (normalizer_ != nullptr) {
     normalizer_->normalize(part);
   }
-  const std::vector<AddedTokenMatch> pieces = added_.split(part.text(), /*normalized=*/true);
+  const auto stays_text = [&](const ByteRange& piece) {
+    return work.stays_text(part.original(piece));
+  };
+  const std::vector<AddedTokenMatch> pieces =
+      added_.split(part.text(), /*normalized=*/true, work.plain.empty() ? StaysText() : stays_text);
   if (pieces.size() == 1 && !pieces[0].id) {
     encode_words(work, part);
     return;

@@ -275,7 +275,7 @@ TEST_F(DatasetTest, RefusesSpecialTokensInTextWhenAsked) {
   options.special_in_text = "error";
   EXPECT_EQ(fault("{\"text\": \"ab\"}\n{\"text\": \"a<e>\"}\n", options),
             "d.jsonl:2: the row's own text spells a special token, which would become that token; "
-            "change the row, or set data.special_in_text to \"parse\"");
+            "change the row, or set data.special_in_text to \"parse\" or \"plain\"");
   EXPECT_EQ(load_chat(chat_row("ab", "<b>"), options).examples.size(), 1u);  // the template's pass
 }
 

@@ -26,14 +26,22 @@ class FakeTokenizer final : public Tokenizer {
     special_.eos_text = "[/s]";
   }
 
-  Encoding encode(std::string_view text, bool add_special_tokens) const override {
+  using Tokenizer::encode;
+  Encoding encode(std::string_view text, bool add_special_tokens,
+                  std::span<const TextSpan> plain) const override {
     Encoding encoding;
     if (add_special_tokens && adds_bos_) {
       encoding.ids.push_back(1);
       encoding.offsets.emplace_back(0, 0);
     }
     for (size_t i = 0; i < text.size();) {
-      const std::string spelling = next(text.substr(i));
+      std::string spelling = next(text.substr(i));
+      const bool stays_text = std::any_of(plain.begin(), plain.end(), [&](const TextSpan& span) {
+        return span.begin <= i && i + spelling.size() <= span.end;
+      });
+      if (stays_text && is_special(*id(spelling))) {
+        spelling = text.substr(i, 1);
+      }
       encoding.ids.push_back(*id(spelling));
       encoding.offsets.emplace_back(i, i + spelling.size());
       i += spelling.size();

@@ -30,7 +30,7 @@ struct DataOptions {
   int64_t max_length = 2048;
   std::string overflow = "truncate";      ///< truncate, drop, split, error
   Json columns = Json::object();          ///< our name -> the file's name
-  std::string special_in_text = "parse";  ///< parse, error: special tokens spelled out in a row
+  std::string special_in_text = "parse";  ///< parse, plain, error: special tokens spelled in rows
   std::string text_split = "blank_line";  ///< blank_line, line, none: rows of a .txt file
   double skip_bad = 0.0;                  ///< share of rows that may break their shape
   bool refuses = true;  ///< false: what rows would be refused for is told in the report

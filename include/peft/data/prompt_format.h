@@ -44,14 +44,14 @@ class PromptFormat {
   FormattedSource format_tokens(const Json& row, const RowMapping& mapping,
                                 const std::string& where) const;
   FormattedSource format_chat(const Conversation& conversation, const std::string& where) const;
-  FormattedSource format_pair(const PromptCompletion& pair) const;
-  FormattedSource format_text(const std::string& text) const;
+  FormattedSource format_pair(const PromptCompletion& pair, const std::string& where) const;
+  FormattedSource format_text(const std::string& text, const std::string& where) const;
   FormattedSource format_segments(const Json& list, const std::string& where) const;
   FormattedSource format_classification(const Json& row, const RowMapping& mapping,
                                         const std::string& where) const;
   std::vector<int32_t> id_column(const Json& row, const RowMapping& mapping,
                                  const std::string& name, const std::string& where) const;
-  Encoding encode_text(const std::string& text, bool* extra_bos) const;
+  Encoding encode_text(const std::string& text, const std::string& where, bool* extra_bos) const;
   void append_eos(FormattedRow& row) const;
   bool starts_with_bos(const std::vector<int32_t>& ids) const;
   bool holds_special(const std::string& text) const;

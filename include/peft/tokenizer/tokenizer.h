@@ -33,14 +33,25 @@ struct SpecialTokens {
   std::string bos_text, eos_text, unk_text, pad_text;  ///< empty when absent
 };
 
+/// A half-open range of a text's bytes.
+struct TextSpan {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
 /// Text to ids and back, equal to the Hugging Face tokenizer of the same folder.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
   /// `add_special_tokens` runs the post-processor (BOS, EOS); special-token strings inside the text
-  /// become their ids either way. Throws DataError for text that is not UTF-8.
-  virtual Encoding encode(std::string_view text, bool add_special_tokens) const = 0;
+  /// become their ids either way, but for those that lie within one of the spans `plain`, which are
+  /// text like any other. Throws DataError for text that is not UTF-8.
+  virtual Encoding encode(std::string_view text, bool add_special_tokens,
+                          std::span<const TextSpan> plain) const = 0;
+  Encoding encode(std::string_view text, bool add_special_tokens) const {
+    return encode(text, add_special_tokens, {});
+  }
 
   /// How `encode(a, false)` and `encode(b, false)` are put together.
   virtual PairFrame pair_frame() const { return {}; }
