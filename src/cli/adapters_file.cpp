@@ -1,9 +1,10 @@
 // What a bare file of adapter tensors holds: one that other tools wrote without an
 // adapter_config.json.
+#include "adapters_file.h"
+
 #include <algorithm>
 #include <set>
 
-#include "adapters_file.h"
 #include "peft/config/methods.h"
 #include "peft/io/safetensors.h"
 #include "peft/io/torch_file.h"
@@ -128,8 +129,7 @@ void print_adapter_file(const Json& file) {
     return join(all, ", ");
   };
   line("path", text("path"));
-  line("method",
-       fmt::format("{} ({}): {}", text("method"), text("peft_type"), text("summary")));
+  line("method", fmt::format("{} ({}): {}", text("method"), text("peft_type"), text("summary")));
   line("names as written by", text("written_by"));
   line("target_modules",
        fmt::format("{} in {} modules", words("target_modules"), file.at("modules").dump()));

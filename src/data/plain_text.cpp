@@ -45,8 +45,8 @@ Encoding encode_plain(const Tokenizer& tokenizer, std::string_view text, bool ad
 PlainMarks::PlainMarks(const Conversation& conversation, const TextPipeline& pipeline,
                        const std::string& where)
     : tokenizer_(pipeline.tokenizer), where_(where), marked_(conversation) {
-  const std::string all = conversation.messages.dump() + conversation.tools.dump() +
-                          pipeline.chat_template->source();
+  const std::string all =
+      conversation.messages.dump() + conversation.tools.dump() + pipeline.chat_template->source();
   char32_t mark = kFirstMark;
   while (mark <= kLastMark && all.find(utf8(mark)) != std::string::npos) {
     ++mark;

@@ -9,9 +9,9 @@ constexpr size_t kLargestRegister = size_t{16} << 20;
 
 /// LLaMA-Factory's names of columns and tags, and ours.
 constexpr std::pair<const char*, const char*> kColumns[] = {
-    {"prompt", "instruction"},   {"query", "input"},          {"response", "output"},
-    {"history", "history"},      {"system", "system"},        {"messages", "messages"},
-    {"tools", "tools"},          {"role_tag", "role"},        {"content_tag", "content"}};
+    {"prompt", "instruction"}, {"query", "input"},   {"response", "output"},
+    {"history", "history"},    {"system", "system"}, {"messages", "messages"},
+    {"tools", "tools"},        {"role_tag", "role"}, {"content_tag", "content"}};
 constexpr std::pair<const char*, const char*> kRoleTags[] = {{"user_tag", "user"},
                                                              {"assistant_tag", "assistant"},
                                                              {"observation_tag", "tool"},

@@ -11,8 +11,8 @@ namespace peft {
 namespace {
 
 const Json& plain_fixture() {
-  static const Json json = read_json<DataError>(
-      FamilyRows::fixtures() / "data" / "plain_text.json", {.bytes = 1 << 22});
+  static const Json json =
+      read_json<DataError>(FamilyRows::fixtures() / "data" / "plain_text.json", {.bytes = 1 << 22});
   return json;
 }
 
@@ -74,9 +74,10 @@ TEST_F(PlainChat, KeepsTheTokensOfTheTemplate) {
 TEST_F(PlainChat, HidesTheRowsTokensFromTheTemplate) {
   EXPECT_EQ(shown("<u>|<a>"), "<u>a<e><e><a>⟦<a><e>⟧ 11");
   // What the row spells is not what the template looks for.
-  EXPECT_EQ(shown("x", "{% for m in messages %}{{ '<a>' if m.role == 'assistant' else '<u>' }}"
-                       "{{ m.content.split('<e>')[0] }}<e>{% endfor %}"
-                       "{% if add_generation_prompt %}<a>{% endif %}"),
+  EXPECT_EQ(shown("x",
+                  "{% for m in messages %}{{ '<a>' if m.role == 'assistant' else '<u>' }}"
+                  "{{ m.content.split('<e>')[0] }}<e>{% endfor %}"
+                  "{% if add_generation_prompt %}<a>{% endif %}"),
             "<u>a<e><e><a>⟦x<e>⟧ 9");
 }
 
