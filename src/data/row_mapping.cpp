@@ -77,7 +77,7 @@ std::string sentence(const RowMapping& mapping, const Json& row,
   std::string text =
       fmt::format("{}, {} {} {}", shape_name(mapping.shape), asked ? "as asked, with" : "from",
                   parts.size() == 1 ? "the key" : "the keys", join(parts, ", "));
-  if (mapping.layout == Layout::kMessages && mapping.role_key != "role") {
+  if (mapping.layout == RowMapping::Layout::kMessages && mapping.role_key != "role") {
     text +=
         fmt::format(" (\"{}\" as role, \"{}\" as content)", mapping.role_key, mapping.content_key);
   }
