@@ -6,16 +6,14 @@
 #include <utility>
 
 #include "peft/data/plain_text.h"
+#include "peft/data/shared_encoding.h"
 #include "peft/data/stop_tokens.h"
 #include "peft/util/text.h"
 
 namespace peft {
 namespace {
 
-struct Rendering {
-  std::string text;
-  Encoding tokens;
-};
+using Rendering = EncodedText;
 
 /// Tokens of an answer: [begin, end), and its stop token, the last of them, or -1.
 struct Span {
@@ -43,7 +41,9 @@ class ConversationMasker {
         pipeline_(pipeline),
         stop_ids_(stop_ids),
         where_(where),
-        whole_(render(conversation.messages.size(), /*generation=*/false)) {}
+        whole_(render(conversation.messages.size(), /*generation=*/false)) {
+    known_ = &whole_;
+  }
 
   MaskedConversation everything() const {
     FormattedRow row{whole_.tokens.ids, all_labels(whole_.tokens.ids, pipeline_.tokenizer)};
@@ -115,8 +115,11 @@ class ConversationMasker {
                           : fmt::format("its first {} messages as a prompt", count),
                       error.what());
     }
-    rendering.tokens = encode_plain(pipeline_.tokenizer, rendering.text,
-                                    /*add_special_tokens=*/false, plain, where_);
+    // Prompts and heads of a conversation begin as the whole of it does.
+    rendering.tokens = known_ != nullptr && !marks_
+                           ? encode_after(*known_, rendering.text, pipeline_.tokenizer)
+                           : encode_plain(pipeline_.tokenizer, rendering.text,
+                                          /*add_special_tokens=*/false, plain, where_);
     return rendering;
   }
 
@@ -264,6 +267,7 @@ class ConversationMasker {
   const TextPipeline& pipeline_;
   const std::vector<int32_t>& stop_ids_;
   const std::string& where_;
+  const Rendering* known_ = nullptr;  // the whole, once there is one
   Rendering whole_;
 };
 
