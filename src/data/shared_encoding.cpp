@@ -10,7 +10,8 @@ namespace {
 /// Bytes that both texts begin with, to the end of a character.
 size_t common_bytes(std::string_view a, std::string_view b) {
   auto at = static_cast<size_t>(
-      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())),
+      std::mismatch(a.begin(),
+                    a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())),
                     b.begin())
           .first -
       a.begin());
@@ -37,8 +38,9 @@ Encoding encode_after(const EncodedText& known, std::string_view text, const Tok
     if (text.substr(first, size).find(tokenizer.token(id)) == std::string_view::npos) {
       continue;  // an unknown word, not a special token of the text
     }
-    Encoding encoding = {{known.tokens.ids.begin(), known.tokens.ids.begin() + static_cast<std::ptrdiff_t>(i - 1)},
-                         {offsets.begin(), offsets.begin() + static_cast<std::ptrdiff_t>(i - 1)}};
+    Encoding encoding = {
+        {known.tokens.ids.begin(), known.tokens.ids.begin() + static_cast<std::ptrdiff_t>(i - 1)},
+        {offsets.begin(), offsets.begin() + static_cast<std::ptrdiff_t>(i - 1)}};
     const Encoding rest = tokenizer.encode(text.substr(first), /*add_special_tokens=*/false);
     for (size_t j = 0; j < rest.ids.size(); ++j) {
       encoding.ids.push_back(rest.ids[j]);
