@@ -1,5 +1,7 @@
 #include "peft/models/scalar_type.h"
 
+#include "peft/util/error.h"
+
 namespace peft {
 
 at::ScalarType scalar_type(Dtype dtype, const std::string& where) {
