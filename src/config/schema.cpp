@@ -46,8 +46,8 @@ Json text_schema(const Key& key) {
   return schema;
 }
 
-Json list_of(Json items) {
-  return {{"type", "array"}, {"items", std::move(items)}, {"minItems", 1}};
+Json list_of(Json items, bool may_be_empty = false) {
+  return {{"type", "array"}, {"items", std::move(items)}, {"minItems", may_be_empty ? 0 : 1}};
 }
 
 Json map_of(Json members) {
@@ -74,7 +74,7 @@ Json type_schema(const Key& key, ValueType type) {
     case kIntList:
       return list_of(scalar(key, "integer"));
     case kStringList:
-      return list_of(text_schema(key));
+      return list_of(text_schema(key), key.may_be_empty);
     case kIntMap:
       return map_of(scalar(key, "integer"));
     case kNumberMap:

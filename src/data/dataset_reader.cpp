@@ -68,7 +68,9 @@ int64_t DatasetReader::read_file(const std::filesystem::path& file, double weigh
   const std::unique_ptr<RowSource> rows = open_rows(file, text_split(options_.text_split));
   builder_.begin_file(file, weight);
   std::optional<RowMapping> mapping;
+  shapeless_.clear();
   int64_t count = read_first(*rows, file.string(), limit, mapping);
+  check<DataError>(mapping.has_value() || shapeless_.empty(), "{}", shapeless_);
   check<DataError>(mapping.has_value(), "{}: expected rows, found none", file.string());
   if (count < limit) {
     count += read_in_parallel(*rows, file.string(), limit - count, *mapping);
@@ -152,6 +154,7 @@ void DatasetReader::add_first(const RowSource& rows, const RawRow& raw, const st
       const Json value = rows.parse(raw);
       mapping = mapping_of(value, fmt::format("{}:{}", file, raw.line));
     } catch (const DataError& error) {
+      shapeless_ = shapeless_.empty() ? error.what() : shapeless_;
       builder_.add({raw.line, {}, error.what()});
       return;
     }

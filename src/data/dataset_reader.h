@@ -36,7 +36,8 @@ class DatasetReader {
   const DataOptions& options_;
   PromptFormat format_;
   DatasetBuilder builder_;
-  Json columns_;  // of the part at hand
+  std::string shapeless_;  // why the first row of the file at hand fits no shape
+  Json columns_;           // of the part at hand
   std::vector<size_t> parts_;
   int64_t rows_ = 0;
   int64_t bytes_ = 0;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "data/error_text.h"
 #include "data/fake_tokenizer.h"
 #include "io/temporary_directory.h"
 
@@ -46,6 +47,12 @@ TEST_F(FindingsTest, CountRowsAndSayWhere) {
                    "special_in_text: 1 row with the spelling of a special token in its own text "
                    "(d.jsonl:3)",
                    "duplicates: 1 row equal to an earlier row (d.jsonl:2)"}));
+}
+
+TEST_F(FindingsTest, AreNotLookedForWhereNoRowHasAShape) {
+  const std::string fault = error_text<DataError>([&] { load("{\"a\": 1}\n{\"b\": 2}\n"); });
+  EXPECT_NE(fault.find("d.jsonl:1: "), std::string::npos) << fault;
+  EXPECT_NE(fault.find("\"a\""), std::string::npos) << fault;
 }
 
 TEST_F(FindingsTest, SayWhatTrainingWouldRefuse) {
