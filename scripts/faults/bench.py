@@ -108,8 +108,12 @@ def steps_done(out: pathlib.Path) -> int:
         return 0
 
 
+def temporaries(folder: pathlib.Path) -> set[str]:
+    return {name for name in os.listdir(folder) if ".tmp-" in name} if folder.is_dir() else set()
+
+
 def has_temporaries(folder: pathlib.Path) -> bool:
-    return folder.is_dir() and any(".tmp-" in name for name in os.listdir(folder))
+    return bool(temporaries(folder))
 
 
 def wait_for(condition, process: subprocess.Popen, seconds: float) -> bool:

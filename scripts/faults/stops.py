@@ -9,8 +9,8 @@ import signal
 import subprocess
 import time
 
-from .bench import (Bench, Tally, differences, finish, has_temporaries, results, steps_done, wait_for, write_model,
-                    write_rows)
+from .bench import (Bench, Tally, differences, finish, has_temporaries, results, steps_done, temporaries, wait_for,
+                    write_model, write_rows)
 
 SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT]
 MOST_SECONDS = 5.0        # from the signal to the end: a micro-step and a save
@@ -62,13 +62,16 @@ class MergeJob(TrainJob):
         self.bench, self.out, self.adapter = bench, bench.folder / out, adapter
 
     def start(self) -> subprocess.Popen:
+        self.before = temporaries(self.bench.folder)
         return self.bench.run("merge", "--adapter", self.adapter, "--out", self.out)
 
     def results(self) -> dict[str, bytes]:
+        if temporaries(self.bench.folder):
+            raise RuntimeError("a merge that was done left a temporary of its own or of the one before")
         return {file.name: file.read_bytes() for file in self.out.iterdir()} if self.out.is_dir() else {}
 
     def leftovers(self) -> str:
-        if has_temporaries(self.bench.folder):
+        if temporaries(self.bench.folder) - self.before:
             return "a temporary was left behind"
         return "a stopped merge left its folder" if self.out.exists() else ""
 

@@ -208,6 +208,7 @@ void write_folder(const fs::path& where, bool overwrite,
     return fs::exists(status);
   };
   check_target();
+  remove_dead_temporaries_of(path);
   const TemporaryFolder folder(path);
   fill(folder.path());
   apply_umask(folder.path());

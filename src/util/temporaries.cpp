@@ -36,6 +36,12 @@ std::optional<pid_t> owner_of(const std::filesystem::path& path) {
   return number.ec == std::errc() && process > 0 && random ? std::optional(process) : std::nullopt;
 }
 
+/// True for a temporary whose process is no more, or is this one, which has no other begun.
+bool is_dead(const std::filesystem::path& path) {
+  const auto owner = owner_of(path);
+  return owner && (*owner == ::getpid() || (::kill(*owner, 0) != 0 && errno == ESRCH));
+}
+
 std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> entries;
   std::error_code unreadable;
@@ -78,8 +84,17 @@ void remove_folder(const std::filesystem::path& path) {
 
 void remove_dead_temporaries(const std::filesystem::path& folder) {
   for (const std::filesystem::path& entry : entries_of(folder)) {
-    const auto owner = owner_of(entry);
-    if (owner && (*owner == ::getpid() || (::kill(*owner, 0) != 0 && errno == ESRCH))) {
+    if (is_dead(entry)) {
+      remove_tree(entry);
+    }
+  }
+}
+
+void remove_dead_temporaries_of(const std::filesystem::path& path) {
+  const std::string begin = path.filename().string() + std::string(kMark);
+  const std::filesystem::path folder = path.parent_path();
+  for (const std::filesystem::path& entry : entries_of(folder.empty() ? "." : folder)) {
+    if (entry.filename().string().starts_with(begin) && is_dead(entry)) {
       remove_tree(entry);
     }
   }

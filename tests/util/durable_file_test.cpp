@@ -114,6 +114,20 @@ TEST_F(DurableFile, MakesAFolderAppearWhole) {
   EXPECT_EQ(entries(), 1u);
 }
 
+TEST_F(DurableFile, RemovesWhatADeadProcessBeganForTheSameName) {
+  const auto begun = [&](const std::string& name) {
+    fs::create_directories(folder_ / name / "inside");
+    return folder_ / name;
+  };
+  const fs::path dead = begun("out.tmp-2147483646-0000abcd");
+  const fs::path alive = begun("out.tmp-1-0000abcd");
+  const fs::path other = begun("other.tmp-2147483646-0000abcd");
+  write_folder(folder_ / "out", /*overwrite=*/false, [](const fs::path&) {});
+  EXPECT_FALSE(fs::exists(dead));
+  EXPECT_TRUE(fs::exists(alive));
+  EXPECT_TRUE(fs::exists(other));
+}
+
 TEST_F(DurableFile, RefusesAFolderThatExists) {
   fs::create_directory(folder_ / "out");
   EXPECT_EQ(

@@ -21,4 +21,7 @@ void remove_tree(const std::filesystem::path& path);
 /// Removes the temporaries in a folder whose processes are dead; those of a living one are kept.
 void remove_dead_temporaries(const std::filesystem::path& folder);
 
+/// Removes only those that were to become `path`: the folder beside it is not ours alone.
+void remove_dead_temporaries_of(const std::filesystem::path& path);
+
 }  // namespace peft
