@@ -20,8 +20,28 @@ const std::vector<ModelFamily>& model_families() {
       {"opt", "OPTForCausalLM", "model.", "model.decoder.embed_tokens.weight", true},
       {"mixtral", "MixtralForCausalLM", "model.", "model.embed_tokens.weight", false},
       {"qwen3_moe", "Qwen3MoeForCausalLM", "model.", "model.embed_tokens.weight", false},
+      {"bert", "BertForSequenceClassification", "bert.", "bert.embeddings.word_embeddings.weight",
+       false},
+      {"roberta", "RobertaForSequenceClassification", "roberta.",
+       "roberta.embeddings.word_embeddings.weight", false},
   };
   return table;
+}
+
+int64_t class_count(const Json& config) {
+  const Json names = config.value("architectures", Json::array());
+  const bool classifies =
+      names.is_array() && !names.empty() && names.front().is_string() &&
+      names.front().get_ref<const std::string&>().ends_with("ForSequenceClassification");
+  if (!classifies) {
+    return 0;
+  }
+  const Json labels = config.value("id2label", Json());
+  if (labels.is_object() && !labels.empty()) {
+    return static_cast<int64_t>(labels.size());
+  }
+  const Json count = config.value("num_labels", Json());
+  return count.is_number_integer() && count > 0 && count < 1'000'000 ? count.get<int64_t>() : 2;
 }
 
 const ModelFamily& find_family(const std::string& model_type, const std::string& where) {

@@ -34,6 +34,30 @@ class BatchBuilder {
   std::vector<int64_t> lengths_;
 };
 
+/// The rows' classes, where they have some.
+void set_classes(Batch& batch, std::span<const Example* const> examples) {
+  std::vector<int64_t> classes;
+  for (const Example* example : examples) {
+    if (example->label < 0) {
+      return;
+    }
+    classes.push_back(example->label);
+  }
+  batch.classes = at::tensor(classes, at::kLong);
+}
+
+/// The tokens' types, where a row has two texts.
+void set_types(Batch& batch, std::span<const Example* const> examples) {
+  for (size_t b = 0; b < examples.size(); ++b) {
+    const int64_t second = examples[b]->second_type;
+    if (second > 0) {
+      batch.types = batch.types.defined() ? batch.types : at::zeros_like(batch.ids);
+      const int64_t length = batch.segments.length(static_cast<int64_t>(b)) - second;
+      batch.types.narrow(0, batch.segments.bounds[b] + second, length).fill_(1);
+    }
+  }
+}
+
 }  // namespace
 
 Batch Batch::to(at::Device device) const {
@@ -41,7 +65,8 @@ Batch Batch::to(at::Device device) const {
     return *this;
   }
   Batch moved = *this;
-  for (Tensor* tensor : {&moved.ids, &moved.labels, &moved.positions, &moved.dropout_keys}) {
+  for (Tensor* tensor : {&moved.ids, &moved.labels, &moved.positions, &moved.types, &moved.classes,
+                         &moved.dropout_keys}) {
     if (tensor->defined()) {
       *tensor = tensor->to(device);
     }
@@ -55,7 +80,10 @@ Batch make_batch(std::span<const Example* const> examples) {
   for (const Example* example : examples) {
     builder.add(example->ids, example->labels, /*first_position=*/0);
   }
-  return builder.finish();
+  Batch batch = builder.finish();
+  set_classes(batch, examples);
+  set_types(batch, examples);
+  return batch;
 }
 
 Batch make_batch(const std::vector<std::vector<int32_t>>& sequences,

@@ -37,6 +37,7 @@ Tensor CausalLM::hidden(const ModelInput& input, KvCache* cache) const {
 ModelInput CausalLM::input(const Batch& batch, const KvCache* cache) const {
   ModelInput input{embed(batch.ids), batch.positions, {}, {}, batch.segments};
   input.continues = cache != nullptr && cache->length(0) > 0;
+  input.types = batch.types;
   if (batch.labels.defined()) {
     input.targets = next_token_targets(batch.labels, batch.segments);
   }
@@ -82,9 +83,22 @@ Tensor CausalLM::logits(const Tensor& hidden) const {
   return cap == 0 ? own : at::tanh(own / cap) * cap;
 }
 
+Tensor CausalLM::pooled(const Tensor& hidden, const Segments& segments) const {
+  return hidden.index_select(0, segments.offsets.narrow(0, 1, segments.count()).to(at::kLong) - 1);
+}
+
+Tensor CausalLM::class_logits(const Batch& batch) const {
+  const ModelInput in = input(batch);
+  return head().forward(pooled(real_rows(hidden(in), in), batch.segments));
+}
+
 HeadLoss CausalLM::loss(const Batch& batch, bool count_correct) const {
   const ModelInput in = input(batch);
-  const auto [states, targets] = scored(in, hidden(in));
+  const bool classifies = shape_.classes > 0;
+  TORCH_INTERNAL_ASSERT(classifies == batch.classes.defined(), "rows and head are for one task");
+  const auto [states, targets] =
+      classifies ? ScoredStates{pooled(real_rows(hidden(in), in), batch.segments), batch.classes}
+                 : scored(in, hidden(in));
   const CrossEntropyOptions options{.count_correct = count_correct,
                                     .softcap = shape_.logit_softcap};
   if (!head().hook) {
@@ -97,7 +111,8 @@ HeadLoss CausalLM::loss(const Batch& batch, bool count_correct) const {
       trainable.push_back(parameter);
     }
   }
-  return head_cross_entropy(states, rows_to_logits, trainable, shape_.vocabulary, targets, options);
+  return head_cross_entropy(states, rows_to_logits, trainable, head().weight().size(0), targets,
+                            options);
 }
 
 }  // namespace peft

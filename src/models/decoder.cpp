@@ -9,15 +9,25 @@
 namespace peft {
 namespace {
 
-/// A module of nested names: "model.decoder" below `root`.
-std::shared_ptr<torch::nn::Module> nested(torch::nn::Module& root, const std::string& path) {
+/// The module at a nested name below `root`, made where it is not there: "model.decoder".
+torch::nn::Module& nested(torch::nn::Module& root, const std::string& path) {
   torch::nn::Module* parent = &root;
-  std::shared_ptr<torch::nn::Module> module;
   for (const std::string& name : split(path, '.')) {
-    module = parent->register_module(name, std::make_shared<torch::nn::Module>());
-    parent = module.get();
+    const auto child = parent->named_children().find(name);
+    parent = child != nullptr
+                 ? child->get()
+                 : parent->register_module(name, std::make_shared<torch::nn::Module>()).get();
   }
-  return module;
+  return *parent;
+}
+
+/// Registers `module` at a name that may be nested.
+template <class M>
+std::shared_ptr<M> put(torch::nn::Module& root, const std::string& path,
+                       std::shared_ptr<M> module) {
+  const size_t dot = path.rfind('.');
+  torch::nn::Module& parent = dot == std::string::npos ? root : nested(root, path.substr(0, dot));
+  return parent.register_module(path.substr(dot + 1), std::move(module));
 }
 
 }  // namespace
@@ -28,35 +38,35 @@ ModelShape decoder_shape(const ModelBlueprint& blueprint, const DecoderSizes& si
           .layers = sizes.layers,
           .hidden = sizes.hidden,
           .vocabulary = sizes.vocabulary,
-          .max_positions = scaled_positions(rope_settings(blueprint.config), sizes.positions)};
+          .max_positions = scaled_positions(rope_settings(blueprint.config), sizes.positions),
+          .classes = blueprint.classes};
 }
 
 Decoder::Decoder(DecoderParts parts, const ModelBlueprint& blueprint)
     : CausalLM(std::move(parts.shape)),
       layers_path_(parts.names.trunk + "." + parts.names.layers),
       ropes_(std::move(parts.ropes)),
-      trunk_(nested(*this, parts.names.trunk)),
-      embedding_(trunk_->register_module(
-          parts.names.embedding,
-          std::make_shared<Embedding>(
-              shape().vocabulary,
-              parts.embedding_width > 0 ? parts.embedding_width : shape().hidden,
-              blueprint.options))),
+      trunk_(&nested(*this, parts.names.trunk)),
+      embedding_(put(*trunk_, parts.names.embedding,
+                     std::make_shared<Embedding>(
+                         shape().vocabulary,
+                         parts.embedding_width > 0 ? parts.embedding_width : shape().hidden,
+                         blueprint.options))),
       blocks_(std::move(parts.blocks)),
       norm_(std::move(parts.norm)) {
-  const auto layers =
-      trunk_->register_module(parts.names.layers, std::make_shared<torch::nn::Module>());
+  torch::nn::Module& layers = nested(*trunk_, parts.names.layers);
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    layers->register_module(std::to_string(i), blocks_[i]);
+    layers.register_module(std::to_string(i), blocks_[i]);
   }
   if (norm_ != nullptr) {
     trunk_->register_module(parts.names.norm, norm_);
   }
-  head_ =
-      register_module("lm_head", std::make_shared<Linear>(Role::kHead, embedding_->weight().size(1),
-                                                          shape().vocabulary,
-                                                          /*with_bias=*/false, blueprint.options));
-  if (blueprint.tied) {
+  const bool classifies = shape().classes > 0;
+  head_ = put(*this, classifies ? parts.names.classifier : "lm_head",
+              std::make_shared<Linear>(Role::kHead, embedding_->weight().size(1),
+                                       classifies ? shape().classes : shape().vocabulary,
+                                       classifies && parts.classifier_bias, blueprint.options));
+  if (blueprint.tied && !classifies) {
     head_->tie(embedding_->weight());
   }
 }

@@ -15,17 +15,27 @@ namespace {
 
 constexpr int64_t kPieceBytes = int64_t{8} << 20;  // staging while a tensor changes its dtype
 
-/// The file's name of a parameter: its own, or without the outer prefix when the file was saved
-/// from the bare backbone. Empty if the file has neither.
+/// BERT's first files call a norm's weight and bias gamma and beta.
+std::string older_name(const std::string& parameter) {
+  for (const auto& [now, then] : {std::pair(".LayerNorm.weight", ".LayerNorm.gamma"),
+                                  std::pair(".LayerNorm.bias", ".LayerNorm.beta")}) {
+    if (parameter.ends_with(now)) {
+      return parameter.substr(0, parameter.size() - std::string_view(now).size()) + then;
+    }
+  }
+  return "";
+}
+
+/// The file's name of a parameter: its own or an older one, or either without the outer prefix when
+/// the file was saved from the bare backbone. Empty if the file has none of them.
 std::string stored_name(const HfDirectory& directory, const std::string& parameter,
                         const std::string& prefix) {
-  if (directory.tensors().count(parameter) > 0) {
-    return parameter;
-  }
-  if (parameter.starts_with(prefix)) {
-    const std::string bare = parameter.substr(prefix.size());
-    if (directory.tensors().count(bare) > 0) {
-      return bare;
+  for (const std::string& name : {parameter, older_name(parameter)}) {
+    if (directory.tensors().count(name) > 0) {
+      return name;
+    }
+    if (name.starts_with(prefix) && directory.tensors().count(name.substr(prefix.size())) > 0) {
+      return name.substr(prefix.size());
     }
   }
   return "";
@@ -35,7 +45,8 @@ std::string stored_name(const HfDirectory& directory, const std::string& paramet
 bool is_ignorable(const std::string& name) {
   const auto ends = [&](const char* suffix) { return name.ends_with(suffix); };
   return ends(".rotary_emb.inv_freq") || ends(".attn.bias") || ends(".attn.masked_bias") ||
-         ends(".attention.bias") || ends(".attention.masked_bias");
+         ends(".attention.bias") || ends(".attention.masked_bias") ||
+         ends(".embeddings.position_ids");
 }
 
 bool same_bytes(const HfDirectory& directory, const std::string& a, const std::string& b) {
@@ -197,7 +208,8 @@ UnreadModel build_model(const HfDirectory& directory, at::ScalarType dtype, at::
   const ModelFamily& family = find_family(directory.model_type(), where);
   const Tying tying = resolve_tying(directory, family);
   const at::TensorOptions options = at::TensorOptions().dtype(dtype).device(device);
-  UnreadModel unread{build_architecture({family, directory.config(), where, options, tying.tied}),
+  UnreadModel unread{build_architecture({family, directory.config(), where, options, tying.tied,
+                                         class_count(directory.config())}),
                      {}};
   unread.model->eval();
   unread.names = checked_names(directory, *unread.model, family, tying);

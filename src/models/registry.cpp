@@ -17,7 +17,7 @@ constexpr Architecture kArchitectures[] = {
     {"qwen3", build_llama},       {"gpt2", build_gpt2},     {"gpt_neox", build_gpt_neox},
     {"phi3", build_phi3},         {"gemma", build_gemma},   {"gemma2", build_gemma},
     {"gemma3_text", build_gemma}, {"opt", build_opt},       {"mixtral", build_moe},
-    {"qwen3_moe", build_moe},
+    {"qwen3_moe", build_moe},     {"bert", build_bert},     {"roberta", build_bert},
 };
 
 }  // namespace

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
+
+#include "peft/util/json.h"
 
 namespace peft {
 
@@ -19,5 +22,10 @@ const std::vector<ModelFamily>& model_families();
 
 /// The family of a config's model_type. Throws ModelError with the known ones and `where` in front.
 const ModelFamily& find_family(const std::string& model_type, const std::string& where);
+
+/// Rows of the classification head that a config's architecture has
+/// ("...ForSequenceClassification": as many as id2label names, else num_labels, else 2); 0: it is a
+/// language model's.
+int64_t class_count(const Json& config);
 
 }  // namespace peft

@@ -40,6 +40,7 @@ struct ModelShape {
   int64_t vocabulary = 0;
   int64_t max_positions = 0;
   double logit_softcap = 0;  ///< logits become softcap * tanh(logits / softcap); 0: off
+  int64_t classes = 0;       ///< rows of a classification head; 0: a language model
 };
 
 /// A pretrained decoder: trunk and head, frozen, with sockets. Module and parameter names are the
@@ -67,6 +68,9 @@ class CausalLM : public torch::nn::Module {
   /// Sum of the next-token losses over the batch's scored tokens, and their number. With
   /// `count_correct` also how many the model would have predicted. Never holds all logits.
   HeadLoss loss(const Batch& batch, bool count_correct = false) const;
+
+  /// Of a model with a classification head, one row per sequence: (B, classes).
+  Tensor class_logits(const Batch& batch) const;
 
   /// Token embeddings as a batch's rows begin, without positions: (N) -> (N, D).
   virtual Tensor embed(const Tensor& ids) const { return token_embedding().forward(ids); }
@@ -96,6 +100,10 @@ class CausalLM : public torch::nn::Module {
 
   /// All blocks and the last norm.
   virtual Tensor trunk(const ModelInput& input, KvCache* cache) const = 0;
+
+  /// What a classification head sees of each sequence, (B, D): the last token's state, as decoders
+  /// have it. hidden: (N, D), of the sequences' own tokens.
+  virtual Tensor pooled(const Tensor& hidden, const Segments& segments) const;
 
   /// One block's result; the block is computed again in the backward if that was asked for.
   Tensor run_block(const std::function<Tensor(const Tensor&)>& block, const Tensor& x) const {

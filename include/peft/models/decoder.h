@@ -12,12 +12,13 @@
 
 namespace peft {
 
-/// What a family calls the parts of a decoder.
+/// What a family calls the parts of a decoder; with dots where they are nested.
 struct DecoderNames {
-  std::string trunk = "model";  ///< with a dot where the trunk is nested
+  std::string trunk = "model";
   std::string embedding = "embed_tokens";
   std::string layers = "layers";
   std::string norm = "norm";
+  std::string classifier = "score";  ///< the classification head, where there is one
 };
 
 /// The shape of a blueprint's model.
@@ -31,6 +32,7 @@ struct DecoderParts {
   std::shared_ptr<Norm> norm;   ///< behind the last block; null: none
   std::vector<Rope> ropes;      ///< whose angles the blocks get, in this order
   int64_t embedding_width = 0;  ///< of embeddings and head; 0: D
+  bool classifier_bias = false;
 };
 
 /// Token embedding, blocks, last norm and head: an architecture gives its blocks. One that enters
@@ -58,7 +60,7 @@ class Decoder : public CausalLM {
  private:
   std::string layers_path_;  // "model.layers"
   std::vector<Rope> ropes_;
-  std::shared_ptr<torch::nn::Module> trunk_;
+  torch::nn::Module* trunk_;  // a module of this one
   std::shared_ptr<Embedding> embedding_;
   std::vector<std::shared_ptr<Block>> blocks_;
   std::shared_ptr<Norm> norm_;

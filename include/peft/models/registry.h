@@ -16,6 +16,7 @@ struct ModelBlueprint {
   std::string where;          ///< "DIR/config.json", for messages
   at::TensorOptions options;  ///< dtype and device of every tensor
   bool tied = false;          ///< the head is the token embedding
+  int64_t classes = 0;        ///< rows of a classification head; 0: a language model
 };
 
 /// Builds the model with uninitialised tensors. Throws ModelError for a config it does not support.

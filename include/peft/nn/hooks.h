@@ -72,9 +72,10 @@ class AttentionHook : public torch::nn::Module {
 /// The model's input, before the first block: the rows of virtual tokens, if there are any, then
 /// the N rows of the real ones.
 struct ModelInput {
-  Tensor embeddings;       ///< (P + N, D)
-  Tensor positions;        ///< (P + N) int64
-  Tensor targets;          ///< (N) int64, already shifted; undefined when nothing is scored
+  Tensor embeddings;  ///< (P + N, D)
+  Tensor positions;   ///< (P + N) int64
+  Tensor types;       ///< (N) int64, which of two texts a token is of; undefined: all of the first
+  Tensor targets;     ///< (N) int64, already shifted; undefined when nothing is scored
   Tensor first_targets;    ///< (B) int64, label of each segment's first token; as `targets`
   Segments segments;       ///< of all rows
   bool continues = false;  ///< these tokens follow others that a cache holds
