@@ -37,14 +37,22 @@ constexpr LinearName kLinearNames[] = {
     {"self_attn.out_proj", Place::kAttentionOut},
     {"fc1", Place::kMlpUp},
     {"fc2", Place::kMlpDown},
+    {"attention.self.query", Place::kQuery},
+    {"attention.self.key", Place::kKey},
+    {"attention.self.value", Place::kValue},
+    {"attention.output.dense", Place::kAttentionOut},
+    {"intermediate.dense", Place::kMlpUp},
+    {"output.dense", Place::kMlpDown},
+    {"pooler.dense", Place::kOther},
     {"decoder.project_in", Place::kOther},
     {"decoder.project_out", Place::kOther},
 };
 
 /// Buffers that old files carry and nobody loads.
 bool is_buffer(const std::string& name) {
-  for (const char* ending : {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
-                             ".attention.bias", ".attention.masked_bias"}) {
+  for (const char* ending :
+       {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
+        ".attention.masked_bias", ".embeddings.position_ids"}) {
     if (name.ends_with(ending)) {
       return true;
     }
@@ -54,7 +62,8 @@ bool is_buffer(const std::string& name) {
 
 /// LayerNorms have a bias, RMSNorms none.
 bool is_layer_norm(const std::string& name) {
-  return name.ends_with("norm.bias") || name.ends_with(".ln_1.bias");
+  return name.ends_with("norm.bias") || name.ends_with(".ln_1.bias") ||
+         name.ends_with(".LayerNorm.bias") || name.ends_with(".LayerNorm.beta");
 }
 
 /// The first of several fields that is a positive integer, or 0.
@@ -74,7 +83,8 @@ std::string full_name(const std::string& name, const ModelFamily& family) {
   if (name == "lm_head.weight" || name == "embed_out.weight") {
     return "lm_head.weight";
   }
-  return name.starts_with(family.prefix) ? name : family.prefix + name;
+  const bool is_head = name.starts_with("score.") || name.starts_with("classifier.");
+  return is_head || name.starts_with(family.prefix) ? name : family.prefix + name;
 }
 
 /// The number of the layer that a path belongs to, or nothing.

@@ -35,7 +35,10 @@ Tensor CausalLM::hidden(const ModelInput& input, KvCache* cache) const {
 }
 
 ModelInput CausalLM::input(const Batch& batch, const KvCache* cache) const {
-  ModelInput input{embed(batch.ids), batch.positions, {}, {}, batch.segments};
+  ModelInput input;
+  input.embeddings = embed(batch.ids);
+  input.positions = batch.positions;
+  input.segments = batch.segments;
   input.continues = cache != nullptr && cache->length(0) > 0;
   input.types = batch.types;
   if (batch.labels.defined()) {

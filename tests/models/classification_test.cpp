@@ -44,8 +44,8 @@ TEST_P(Classifier, IsScoredByTheCrossEntropyOfItsClasses) {
   const std::vector<Example> rows = {example(0), example(1), example(2)};
   const std::vector<const Example*> all = {&rows[0], &rows[1], &rows[2]};
   const HeadLoss loss = model_->loss(make_batch(all), /*count_correct=*/true);
-  const Tensor logits = at::stack(
-      {expected_.at("logits.0"), expected_.at("logits.1"), expected_.at("logits.2")});
+  const Tensor logits =
+      at::stack({expected_.at("logits.0"), expected_.at("logits.1"), expected_.at("logits.2")});
   const Tensor classes = at::tensor({0, 1, 2}, at::kLong);
   EXPECT_EQ(loss.tokens, 3);
   EXPECT_NEAR(loss.sum.item<double>(),
