@@ -22,7 +22,8 @@ int show(const DataShowCommand& options) {
   const ShowOptions style{.colour = stdout_takes_colour(),
                           .ids = options.ids,
                           .files = set.files,
-                          .cut_off = set.cut_off};
+                          .cut_off = set.cut_off,
+                          .label_names = set.label_names};
   const auto shown = std::min(set.examples.size(), static_cast<size_t>(options.count));
   Json examples = Json::array();
   std::string text = show_report(set.report);

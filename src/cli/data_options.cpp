@@ -40,8 +40,9 @@ ResolvedConfig data_config(const DataFlags& flags) {
 }
 
 /// As training does: the default length gives way to the model's positions.
-DataOptions options_for(const ResolvedConfig& config, const ModelText& model) {
-  DataOptions options = data_options(config.values.at("data"));
+DataOptions options_for(ResolvedConfig& config, const ModelText& model) {
+  const RunTask task = settle_task(config.values, config.origin, model.config);
+  DataOptions options = data_options(config.values.at("data"), task);
   options.refuses = false;
   if (!model.positions || options.max_length <= *model.positions) {
     return options;

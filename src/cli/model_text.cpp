@@ -32,15 +32,15 @@ ModelText read_model_text(const std::filesystem::path& folder, const std::string
   text.tokenizer = load_tokenizer_if_any(folder);
   text.tokenizer_hash = tokenizer_hash(folder);
   text.chat_template = load_chat_template(chat_template, folder, text.tokenizer->special());
-  const Json config = optional_file(folder / "config.json");
-  for (const Json& json : {optional_file(folder / "generation_config.json"), config}) {
+  text.config = optional_file(folder / "config.json");
+  for (const Json& json : {optional_file(folder / "generation_config.json"), text.config}) {
     add_stop_id(json.value("eos_token_id", Json()), text.stop_ids);
   }
   if (text.tokenizer->special().eos) {
     add_stop_id(*text.tokenizer->special().eos, text.stop_ids);
   }
   for (const char* key : {"max_position_embeddings", "n_positions"}) {
-    if (const Json positions = config.value(key, Json()); positions.is_number_integer()) {
+    if (const Json positions = text.config.value(key, Json()); positions.is_number_integer()) {
       text.positions = positions.get<int64_t>();
     }
   }

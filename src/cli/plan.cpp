@@ -6,6 +6,7 @@
 #include "peft/cli/model_text.h"
 #include "peft/config/data_config.h"
 #include "peft/config/run_config.h"
+#include "peft/config/run_task.h"
 #include "peft/plan/machine_memory.h"
 #include "peft/plan/run_plan.h"
 #include "peft/util/log.h"
@@ -142,8 +143,9 @@ int plan(const PlanCommand& options) {
   check_device_options(options.device, options.threads);
   ResolvedConfig config = config_of(options);
   const std::string base = config.values.at("model").at("name_or_path").get<std::string>();
-  const HfDirectory directory(
-      base, pickled_weights(config.values.at("model").at("allow_pickle").get<bool>()));
+  HfDirectory directory(base,
+                        pickled_weights(config.values.at("model").at("allow_pickle").get<bool>()));
+  const RunTask task = settle_task(config.values, config.origin, directory.config());
   if (options.modules) {
     const AdapterSizes adapter = adapter_sizes(model_sizes(directory), config.values["adapter"]);
     options.json ? print_json(modules_json(adapter)) : print_text(modules_text(adapter));
@@ -154,10 +156,15 @@ int plan(const PlanCommand& options) {
   if (text.positions && config.origin.value("data.max_length", "default") == "default") {
     data["max_length"] = std::min(data.at("max_length").get<int64_t>(), *text.positions);
   }
-  Dataset train = load_dataset(data_sources(data.at("train")), data_options(data), text.pipeline());
+  DataOptions options_of_data = data_options(data, task);
+  Dataset train = load_dataset(data_sources(data.at("train")), options_of_data, text.pipeline());
+  options_of_data.label_names = train.label_names;
+  if (task.needs_head()) {
+    give_class_head(directory, config.values["model"].at("num_labels"), train.label_names);
+  }
   std::vector<Example> held_out;
   if (!data.at("eval").is_null()) {
-    held_out = load_dataset(data_sources(data.at("eval"), /*held_out=*/true), data_options(data),
+    held_out = load_dataset(data_sources(data.at("eval"), /*held_out=*/true), options_of_data,
                             text.pipeline())
                    .examples;
   } else {

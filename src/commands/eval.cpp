@@ -36,7 +36,13 @@ int64_t free_positions(const CausalLM& model, const std::vector<StoredAdapter>& 
 
 Dataset read_data(const Json& request, const OpenModel& open, const TextSide& text,
                   int64_t positions) {
+  const ModelShape& shape = open.model->shape();
   DataOptions options;
+  options.task = shape.classes() == 0   ? Task::kLanguageModel
+                 : shape.classes() == 1 ? Task::kRegression
+                                        : Task::kClassification;
+  options.label_names =
+      options.task == Task::kClassification ? shape.labels : std::vector<std::string>();
   options.format = request.at("format").get<std::string>();
   options.train_on = request.at("train_on").get<std::string>();
   options.columns = request.at("columns");
@@ -57,7 +63,7 @@ Dataset read_data(const Json& request, const OpenModel& open, const TextSide& te
     sources.push_back(source);
   }
   Dataset data = load_dataset(sources, options, text.pipeline());
-  check_ids(data, *open.model);
+  check_ids(data, shape.vocabulary);
   return data;
 }
 
@@ -119,12 +125,17 @@ Json judge(const EvalPlan& plan, const OpenModel& open, const TextSide& text) {
   const auto number_or_null = [](double value) {
     return std::isfinite(value) ? Json(value) : Json(nullptr);
   };
-  Json out = {{"loss", number_or_null(result.loss())},
-              {"perplexity", number_or_null(result.perplexity())},
-              {"token_accuracy", number_or_null(result.token_accuracy())},
-              {"scored_tokens", result.scored_tokens},
-              {"rows", result.rows},
-              {"tokens_per_second", static_cast<double>(result.tokens) / result.seconds}};
+  const int64_t classes = open.model->shape().classes();
+  Json out = {{"loss", number_or_null(result.loss())}};
+  if (classes == 0) {
+    out["perplexity"] = number_or_null(result.perplexity());
+    out["token_accuracy"] = number_or_null(result.accuracy());
+    out["scored_tokens"] = result.scored_tokens;
+  } else if (classes > 1) {
+    out["accuracy"] = number_or_null(result.accuracy());
+  }
+  out["rows"] = result.rows;
+  out["tokens_per_second"] = static_cast<double>(result.tokens) / result.seconds;
   if (plan.new_tokens > 0) {
     judge_answers(
         plan, generate(*open.model, prompts_of(plan), generate_options(plan, text), open.device),
@@ -203,10 +214,23 @@ Json judge_all(const Json& request, const EvalPlan& plan, OpenModel& open, const
   return results;
 }
 
+/// What a classifier cannot be asked.
+void refuse_for_classifier(const Json& request, const CausalLM& model) {
+  if (model.shape().classes() == 0) {
+    return;
+  }
+  check<UsageError>(request.at("generate") == 0 && request.at("shots") == 0,
+                    "{} classifies rows: --generate and --shots are for language models",
+                    model.shape().architecture);
+  check<UsageError>(!request.at("compare").get<bool>() || model.new_parameters.empty(),
+                    "--compare: the base has no classification head of its own to compare with");
+}
+
 }  // namespace
 
 void run_eval(const Json& request) {
   OpenModel open = open_model(request);
+  refuse_for_classifier(request, *open.model);
   const TextSide text = text_side(open, request);
   std::vector<StoredAdapter> stored;
   for (const Json& folder : request.at("adapters")) {

@@ -169,6 +169,9 @@ void answer_with_several(const Json& request, const Answers& answers, OpenModel&
 
 void run_generate(const Json& request) {
   OpenModel open = open_model(request);
+  check<UsageError>(open.model->shape().classes() == 0,
+                    "{} classifies rows and generates no text; see `peft eval`",
+                    open.model->shape().architecture);
   const TextSide text = text_side(open, request);
   const Answers answers(request, open, text);
   if (request.at("adapters").size() > 1) {

@@ -53,9 +53,7 @@ void run_logits(const Json& request) {
                      "row {}: {} tokens, the model has {} positions", logits.size() + 1, ids.size(),
                      open.model->longest_sequence());
     const Batch batch = make_batch({ids}).to(open.device);
-    const ModelInput input = open.model->input(batch);
-    const Tensor real = CausalLM::real_rows(open.model->hidden(input), input);
-    logits.push_back(open.model->logits(real).to(at::kCPU, at::kFloat).contiguous());
+    logits.push_back(open.model->logits(batch).squeeze(0).to(at::kCPU, at::kFloat).contiguous());
     if (!logits.back().isfinite().all().item<bool>()) {
       log_warning("row {}: logits that are not finite", logits.size());
     }

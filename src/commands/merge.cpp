@@ -127,8 +127,7 @@ Tensor probe_logits(const HfDirectory& directory, const StoredAdapter* stored) {
   const std::unique_ptr<CausalLM> model = load_model(directory, at::kFloat, at::kCPU);
   const std::unique_ptr<Adapter> adapter =
       stored == nullptr ? nullptr : load_adapter(*model, *stored);
-  const ModelInput input = model->input(make_batch(probe_rows(model->shape())));
-  return model->logits(CausalLM::real_rows(model->hidden(input), input)).to(at::kFloat);
+  return model->logits(make_batch(probe_rows(model->shape()))).to(at::kFloat);
 }
 
 struct Difference {

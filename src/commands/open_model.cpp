@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "peft/commands/engine_start.h"
+#include "peft/config/model_family.h"
+#include "peft/config/run_task.h"
 
 namespace peft {
 namespace {
@@ -10,6 +12,22 @@ namespace {
 std::string text_or(const Json& request, const char* key, const std::string& otherwise) {
   const auto found = request.find(key);
   return found != request.end() && found->is_string() ? found->get<std::string>() : otherwise;
+}
+
+/// The labels beside an adapter, or the numbers of the classes.
+std::vector<std::string> stored_labels(const std::filesystem::path& adapter, int64_t classes) {
+  std::vector<std::string> labels;
+  const std::filesystem::path file = adapter / kLabelsFile;
+  const Json names = std::filesystem::exists(file)
+                         ? read_json<ModelError>(file, {.bytes = size_t{64} << 20})
+                               .value("id2label", Json::object())
+                         : Json::object();
+  for (int64_t i = 0; i < classes; ++i) {
+    const std::string place = std::to_string(i);
+    const Json name = names.is_object() ? names.value(place, Json()) : Json();
+    labels.push_back(name.is_string() ? name.get<std::string>() : place);
+  }
+  return labels;
 }
 
 }  // namespace
@@ -37,6 +55,10 @@ std::vector<int32_t> TextSide::chat_prompt(const Json& messages) const {
   return tokenizer_->encode(text, /*add_special_tokens=*/false).ids;
 }
 
+void OpenModel::load(const std::string& dtype) {
+  model = load_model(directory, compute_dtype(dtype, directory, device), device);
+}
+
 void OpenModel::attach() {
   if (stored) {
     adapter = load_adapter(*model, *stored);
@@ -56,12 +78,32 @@ std::filesystem::path base_folder(const Json& request, const std::optional<Store
   return recorded;
 }
 
-HfDirectory base_directory(const Json& request, const std::optional<StoredAdapter>& stored) {
-  return HfDirectory(base_folder(request, stored),
-                     pickled_weights(request.value("allow_pickle", false)));
+void take_class_head(HfDirectory& base, const StoredAdapter& stored) {
+  if (stored.config.value("task_type", Json()) != "SEQ_CLS" ||
+      !class_labels(base.config()).empty()) {
+    return;
+  }
+  int64_t classes = 0;
+  for (const auto& [name, tensor] : stored.tensors) {
+    const bool is_head = name.ends_with("score.weight") || name.ends_with("classifier.weight") ||
+                         name.ends_with("classifier.out_proj.weight");
+    classes = is_head ? tensor.size(0) : classes;
+  }
+  check<ModelError>(classes > 0, "{}: task_type SEQ_CLS, but no classification head is in the file",
+                    stored.path.string());
+  give_class_head(base, classes, stored_labels(stored.path, classes));
 }
 
-OpenModel open_model(const Json& request) {
+HfDirectory base_directory(const Json& request, const std::optional<StoredAdapter>& stored) {
+  HfDirectory base(base_folder(request, stored),
+                   pickled_weights(request.value("allow_pickle", false)));
+  if (stored) {
+    take_class_head(base, *stored);
+  }
+  return base;
+}
+
+OpenModel open_base(const Json& request) {
   const at::Device device =
       start_engine(text_or(request, "device", "auto"), request.value("threads", int64_t{0}));
   std::optional<StoredAdapter> stored;
@@ -69,10 +111,13 @@ OpenModel open_model(const Json& request) {
   if (!adapter.empty()) {
     stored = read_adapter(adapter);
   }
-  OpenModel open{base_directory(request, stored), device, std::move(stored), nullptr, nullptr};
-  const at::ScalarType dtype =
-      compute_dtype(text_or(request, "dtype", "auto"), open.directory, device);
-  open.model = load_model(open.directory, dtype, device);
+  HfDirectory directory = base_directory(request, stored);
+  return {std::move(directory), device, std::move(stored), nullptr, nullptr};
+}
+
+OpenModel open_model(const Json& request) {
+  OpenModel open = open_base(request);
+  open.load(text_or(request, "dtype", "auto"));
   return open;
 }
 
@@ -84,8 +129,7 @@ TextSide text_side(const OpenModel& open, const Json& request) {
   return {open.directory, takes_own ? own.string() : choice};
 }
 
-void check_ids(const Dataset& data, const CausalLM& model) {
-  const int64_t vocabulary = model.shape().vocabulary;
+void check_ids(const Dataset& data, int64_t vocabulary) {
   for (const Example& example : data.examples) {
     for (const int32_t id : example.ids) {
       check<DataError>(

@@ -13,18 +13,20 @@ constexpr size_t kSampleRows = 3;  // of the report
 
 }  // namespace
 
-RunData read_data(const Json& config, const TextSide& text, const CausalLM& model) {
+RunData read_data(const Json& config, const RunTask& task, const TextSide& text,
+                  int64_t vocabulary) {
   const Json& section = config.at("data");
-  const DataOptions options = data_options(section);
+  DataOptions options = data_options(section, task);
   RunData data{load_dataset(data_sources(section.at("train")), options, text.pipeline()), {}, {}};
-  check_ids(data.train, model);
+  check_ids(data.train, vocabulary);
+  options.label_names = data.train.label_names;
   log_info("{}", show_report(data.train.report));
   data.report["train"] = report_json(data.train.report);
   data.report["sample"] = sample_json(data.train, text.tokenizer(), kSampleRows);
   if (!section.at("eval").is_null()) {
     Dataset held_out =
         load_dataset(data_sources(section.at("eval"), /*held_out=*/true), options, text.pipeline());
-    check_ids(held_out, model);
+    check_ids(held_out, vocabulary);
     data.report["eval"] = report_json(held_out.report);
     data.held_out = std::move(held_out.examples);
   } else if (section.at("eval_split_ratio").get<double>() > 0.0) {

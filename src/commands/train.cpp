@@ -13,7 +13,9 @@
 #include "peft/commands/run_data.h"
 #include "peft/commands/run_directory.h"
 #include "peft/commands/run_identity.h"
+#include "peft/config/model_sizes.h"
 #include "peft/methods/effective_scale.h"
+#include "peft/plan/adapter_sizes.h"
 #include "peft/plan/machine_memory.h"
 #include "peft/plan/run_plan.h"
 #include "peft/report/log_mirror.h"
@@ -36,10 +38,11 @@ struct RunConfig {
 
 /// data.max_length at its default follows the model; beyond the positions that virtual tokens leave
 /// it is an error.
-void settle_max_length(RunConfig& run, const CausalLM& model, int64_t virtual_tokens) {
+void settle_max_length(RunConfig& run, const ModelSizes& model) {
   Json& length = run.values["data"]["max_length"];
-  const int64_t positions = model.shape().max_positions - virtual_tokens;
-  if (length.get<int64_t>() <= positions) {
+  const int64_t taken = run.values.at("adapter").value("num_virtual_tokens", int64_t{0});
+  const int64_t positions = model.positions - taken;
+  if (model.positions == 0 || length.get<int64_t>() <= positions) {
     return;
   }
   check<UsageError>(run.origin.value("data.max_length", std::string("default")) == "default",
@@ -49,6 +52,24 @@ void settle_max_length(RunConfig& run, const CausalLM& model, int64_t virtual_to
            length.dump());
   length = positions;
   run.origin["data.max_length"] = "auto: the model's positions";
+}
+
+/// Settles what the run is for and reads its rows: before the model, whose new classification head
+/// has a row for each of their labels.
+RunData rows_of(RunConfig& run, HfDirectory& base, const TextSide& text) {
+  const Json& adapter = run.values.at("adapter");
+  if (adapter.value("path", Json()).is_string()) {
+    take_class_head(base, read_adapter(adapter.at("path").get<std::string>()));
+  }
+  const RunTask task = settle_task(run.values, run.origin, base.config());
+  const ModelSizes sizes = model_sizes(base);
+  adapter_sizes(sizes, run.values.at("adapter"));  // refuses targets that are not there
+  settle_max_length(run, sizes);
+  RunData data = read_data(run.values, task, text, sizes.vocabulary);
+  if (task.needs_head()) {
+    give_class_head(base, run.values.at("model").at("num_labels"), data.train.label_names);
+  }
+  return data;
 }
 
 /// A run that goes on keeps the batch that it settled on, whatever memory is free today.
@@ -105,11 +126,27 @@ Json step_json(const StepRecord& record, const Adapter& adapter) {
   return line;
 }
 
-Json evaluation_json(int64_t step, const Evaluation& evaluation) {
-  return {{"step", step},
-          {"eval_loss", json_number(evaluation.loss())},
-          {"eval_perplexity", json_number(evaluation.perplexity())},
-          {"eval_token_accuracy", json_number(evaluation.token_accuracy())}};
+/// `classes`: of the model's classification head.
+Json evaluation_json(int64_t step, const Evaluation& evaluation, int64_t classes) {
+  Json line = {{"step", step}, {"eval_loss", json_number(evaluation.loss())}};
+  if (classes == 0) {
+    line["eval_perplexity"] = json_number(evaluation.perplexity());
+    line["eval_token_accuracy"] = json_number(evaluation.accuracy());
+  } else if (classes > 1) {
+    line["eval_accuracy"] = json_number(evaluation.accuracy());
+  }
+  return line;
+}
+
+std::string evaluation_text(int64_t step, const Evaluation& evaluation, int64_t classes) {
+  std::string text = fmt::format("step {}  held-out loss {:.4f}", step, evaluation.loss());
+  if (classes == 0) {
+    text += fmt::format("  perplexity {:.3f}  token accuracy {:.3f}", evaluation.perplexity(),
+                        evaluation.accuracy());
+  } else if (classes > 1) {
+    text += fmt::format("  accuracy {:.4f}", evaluation.accuracy());
+  }
+  return text;
 }
 
 std::string first_line(const RunConfig& run, const ParameterCount& parameters,
@@ -117,13 +154,14 @@ std::string first_line(const RunConfig& run, const ParameterCount& parameters,
                        const TrainOptions& options) {
   return fmt::format(
       "{} on {} modules of {}: {} of {} parameters train ({:.2f} %), base in {}; {} rows, {} "
-      "supervised tokens; {} steps of {} x {} rows, learning rate {}",
+      "{}; {} steps of {} x {} rows, learning rate {}",
       run.values.at("adapter").value("peft_type", std::string("adapter")), parameters.modules,
       model.shape().architecture, with_commas(parameters.trainable), with_commas(parameters.total),
       100.0 * static_cast<double>(parameters.trainable) / static_cast<double>(parameters.total),
-      c10::toString(model.head().weight().scalar_type()), with_commas(data.train.report.examples),
-      with_commas(data.train.report.scored_tokens), plan.total_steps(), options.batch_size,
-      options.accumulation, options.schedule.peak);
+      c10::toString(model.token_embedding().weight().scalar_type()),
+      with_commas(data.train.report.examples), with_commas(data.train.report.scored_tokens),
+      model.shape().classes() > 0 ? "labels" : "supervised tokens", plan.total_steps(),
+      options.batch_size, options.accumulation, options.schedule.peak);
 }
 
 /// Plans the run against the memory that this process has and may still get; settles the batch.
@@ -188,16 +226,18 @@ void run_train(const Json& request) {
   }
   const std::string base = run.values.at("model").at("name_or_path").get<std::string>();
   OpenModel open =
-      open_model({{"model", base},
-                  {"dtype", run.values.at("model").at("dtype")},
-                  {"device", request.at("device")},
-                  {"threads", request.at("threads")},
-                  {"allow_pickle", run.values.at("model").value("allow_pickle", false)}});
-  CausalLM& model = *open.model;
+      open_base({{"model", base},
+                 {"device", request.at("device")},
+                 {"threads", request.at("threads")},
+                 {"allow_pickle", run.values.at("model").value("allow_pickle", false)}});
   const TextSide text(open.directory, run.values.at("data").at("chat_template").get<std::string>());
+  const RunData data = rows_of(run, open.directory, text);
+  open.load(run.values.at("model").at("dtype").get<std::string>());
+  CausalLM& model = *open.model;
   const std::unique_ptr<Adapter> adapter = make_adapter(run.values, open.directory, model, text);
-  settle_max_length(run, model, adapter->virtual_tokens());
-  const RunData data = read_data(run.values, text, model);
+  check<UsageError>(run.values.at("data").at("max_length") <= model.longest_sequence(),
+                    "data.max_length: expected at most {}, the model's positions, found {}",
+                    model.longest_sequence(), run.values.at("data").at("max_length").dump());
 
   if (const std::string odd = uneven_coverage(adapter->trainable()); !odd.empty()) {
     log_warning("adapter.target_modules: {}", odd);
@@ -244,13 +284,12 @@ void run_train(const Json& request) {
         progress.step(record);
       },
       [&](int64_t step, const Evaluation& evaluation) {
-        log.write(evaluation_json(step, evaluation));
-        mirror.write(evaluation_json(step, evaluation));
+        const Json line = evaluation_json(step, evaluation, model.shape().classes());
+        log.write(line);
+        mirror.write(line);
         page.refresh(
             {{"data", data.report}, {"plan", plan_json(planned)}, {"warnings", warnings()}});
-        progress.line(fmt::format(
-            "step {}  held-out loss {:.4f}  perplexity {:.3f}  token accuracy {:.3f}", step,
-            evaluation.loss(), evaluation.perplexity(), evaluation.token_accuracy()));
+        progress.line(evaluation_text(step, evaluation, model.shape().classes()));
       }};
   const TrainSummary summary = train(model, *adapter, data.train.examples, data.held_out, plan,
                                      options, open.device, callbacks, &keeper);

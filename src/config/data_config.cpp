@@ -32,19 +32,21 @@ std::filesystem::path cache_folder(const std::string& choice) {
 
 }  // namespace
 
-DataOptions data_options(const Json& data, Task task) {
-  return {.format = data.at("format").get<std::string>(),
-          .train_on = data.at("train_on").get<std::string>(),
-          .train_on_eos = data.at("train_on_eos").get<bool>(),
-          .max_length = data.at("max_length").get<int64_t>(),
-          .overflow = data.at("overflow").get<std::string>(),
-          .columns = data.at("columns"),
-          .special_in_text = data.at("special_in_text").get<std::string>(),
-          .text_split = data.at("text_split").get<std::string>(),
-          .skip_bad = data.at("skip_bad").get<double>(),
-          .task = task,
-          .cache = cache_folder(data.at("cache").get<std::string>()),
-          .cache_from = data.at("cache") == "auto" ? kWorthCaching : 0};
+DataOptions data_options(const Json& data, const RunTask& task) {
+  return {
+      .format = data.at("format").get<std::string>(),
+      .train_on = data.at("train_on").get<std::string>(),
+      .train_on_eos = data.at("train_on_eos").get<bool>(),
+      .max_length = data.at("max_length").get<int64_t>(),
+      .overflow = data.at("overflow").get<std::string>(),
+      .columns = data.at("columns"),
+      .special_in_text = data.at("special_in_text").get<std::string>(),
+      .text_split = data.at("text_split").get<std::string>(),
+      .skip_bad = data.at("skip_bad").get<double>(),
+      .task = task.task,
+      .label_names = task.task == Task::kClassification ? task.labels : std::vector<std::string>(),
+      .cache = cache_folder(data.at("cache").get<std::string>()),
+      .cache_from = data.at("cache") == "auto" ? kWorthCaching : 0};
 }
 
 std::vector<DataSource> data_sources(const Json& value, bool held_out) {

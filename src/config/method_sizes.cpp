@@ -19,7 +19,7 @@ std::vector<PlannedLinear> planned_targets(const Method& method, const Json& ada
   const TargetSelection selection(config);
   std::vector<PlannedLinear> targets;
   std::vector<PlannedLinear> candidates = model.linears;
-  if (!config.is_all_linear()) {
+  if (!config.is_all_linear() && model.classes == 0) {
     candidates.push_back(
         {"lm_head", Place::kHead, model.layers, model.hidden, model.vocabulary, false});
   }
@@ -33,7 +33,9 @@ std::vector<PlannedLinear> planned_targets(const Method& method, const Json& ada
   return targets;
 }
 
-MethodSizes method_sizes(const Method& method, const Json& adapter, const ModelSizes& model) {
+namespace {
+
+MethodSizes sizes_without_head(const Method& method, const Json& adapter, const ModelSizes& model) {
   MethodSizes sizes;
   if (method.parameters_elsewhere != nullptr) {
     sizes.trainable = method.parameters_elsewhere(adapter, model);
@@ -51,6 +53,17 @@ MethodSizes method_sizes(const Method& method, const Json& adapter, const ModelS
     const Json own = seen_by(target, adapter);
     sizes.trainable += method.parameters_beside(own, target);
     sizes.stored += stored(own, target);
+  }
+  return sizes;
+}
+
+}  // namespace
+
+MethodSizes method_sizes(const Method& method, const Json& adapter, const ModelSizes& model) {
+  MethodSizes sizes = sizes_without_head(method, adapter, model);
+  if (adapter.value("task_type", Json()) == "SEQ_CLS") {
+    sizes.trainable += model.class_head;
+    sizes.stored += model.class_head;
   }
   return sizes;
 }

@@ -57,11 +57,15 @@ const std::vector<Key>& common_adapter_keys() {
                        "and other keys may not change its shape",
                    .automatic = "a new adapter"};
     const Key task{.name = "task_type",
-                   .types = {},
-                   .fallback = "CAUSAL_LM",
-                   .support = Support::kNeutral,
-                   .missing = "other tasks are not available in this version",
-                   .neutral = {"CAUSAL_LM"}};
+                   .types = {kString},
+                   .fallback = nullptr,
+                   .choices = {"CAUSAL_LM", "SEQ_CLS"},
+                   .summary =
+                       "CAUSAL_LM: predict the next token; SEQ_CLS: classify rows, with a "
+                       "head that trains beside the adapter",
+                   .automatic = "the task of the base model's head",
+                   .saved = "CAUSAL_LM",
+                   .fixed_by_adapter = true};
     return std::vector<Key>{type,
                             path,
                             task,

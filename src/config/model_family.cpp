@@ -1,9 +1,21 @@
 #include "peft/config/model_family.h"
 
+#include <algorithm>
+
 #include "peft/util/error.h"
 #include "peft/util/text.h"
 
 namespace peft {
+namespace {
+
+constexpr const char* kClassifierEnding = "ForSequenceClassification";
+constexpr int64_t kMostClasses = 1'000'000;
+
+std::string default_label(size_t place) {
+  return "LABEL_" + std::to_string(place);
+}
+
+}  // namespace
 
 const std::vector<ModelFamily>& model_families() {
   static const std::vector<ModelFamily> table = {
@@ -28,20 +40,62 @@ const std::vector<ModelFamily>& model_families() {
   return table;
 }
 
-int64_t class_count(const Json& config) {
+std::vector<std::string> class_labels(const Json& config) {
   const Json names = config.value("architectures", Json::array());
-  const bool classifies =
-      names.is_array() && !names.empty() && names.front().is_string() &&
-      names.front().get_ref<const std::string&>().ends_with("ForSequenceClassification");
+  const bool classifies = names.is_array() && !names.empty() && names.front().is_string() &&
+                          names.front().get_ref<const std::string&>().ends_with(kClassifierEnding);
   if (!classifies) {
-    return 0;
+    return {};
   }
-  const Json labels = config.value("id2label", Json());
-  if (labels.is_object() && !labels.empty()) {
-    return static_cast<int64_t>(labels.size());
+  const Json given = config.value("id2label", Json());
+  const Json number = config.value("num_labels", Json());
+  const bool counts = number.is_number_integer() && number > 0 && number < kMostClasses;
+  const size_t count = given.is_object() && !given.empty() ? given.size()
+                       : counts                            ? number.get<size_t>()
+                                                           : 2;
+  std::vector<std::string> labels;
+  for (size_t i = 0; i < count; ++i) {
+    const Json name = given.is_object() ? given.value(std::to_string(i), Json()) : Json();
+    labels.push_back(name.is_string() ? name.get<std::string>() : default_label(i));
   }
-  const Json count = config.value("num_labels", Json());
-  return count.is_number_integer() && count > 0 && count < 1'000'000 ? count.get<int64_t>() : 2;
+  return labels;
+}
+
+Json with_class_head(Json config, const ModelFamily& family,
+                     const std::vector<std::string>& labels) {
+  const std::string own = family.class_name;
+  const size_t end = std::min({own.find("For"), own.find("LMHead"), own.size()});
+  config["architectures"] = {own.substr(0, end) + kClassifierEnding};
+  config.erase("num_labels");
+  config["id2label"] = Json::object();
+  config["label2id"] = Json::object();
+  bool are_places = true;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    are_places = are_places && labels[i] == std::to_string(i);
+  }
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const std::string name = are_places ? default_label(i) : labels[i];
+    config["id2label"][std::to_string(i)] = name;
+    config["label2id"][name] = i;
+  }
+  return config;
+}
+
+const std::vector<std::string>& class_head_names() {
+  static const std::vector<std::string> names = {"classifier", "score"};
+  return names;
+}
+
+bool is_class_head(const std::string& tensor) {
+  const auto& names = class_head_names();
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return tensor.starts_with(name + "."); });
+}
+
+bool is_other_head(const std::string& tensor, const std::string& model_type) {
+  const bool is_pooler = tensor.find("pooler.dense.") != std::string::npos;
+  return (is_pooler && model_type == "roberta") || tensor.starts_with("lm_head.") ||
+         tensor.starts_with("embed_out.") || tensor.starts_with("cls.");
 }
 
 const ModelFamily& find_family(const std::string& model_type, const std::string& where) {

@@ -63,7 +63,7 @@ bool is_buffer(const std::string& name) {
 /// LayerNorms have a bias, RMSNorms none.
 bool is_layer_norm(const std::string& name) {
   return name.ends_with("norm.bias") || name.ends_with(".ln_1.bias") ||
-         name.ends_with(".LayerNorm.bias") || name.ends_with(".LayerNorm.beta");
+         name.ends_with(".LayerNorm.bias");
 }
 
 /// The first of several fields that is a positive integer, or 0.
@@ -78,13 +78,17 @@ int64_t field(const Json& config, std::initializer_list<const char*> names) {
 }
 
 /// The name of a tensor as a whole model's file has it: a file saved from the bare backbone lacks
-/// the outer prefix, and GPT-NeoX's files call the head otherwise.
-std::string full_name(const std::string& name, const ModelFamily& family) {
+/// the outer prefix, GPT-NeoX's files call the head otherwise, and BERT's first ones the norms'
+/// weight and bias gamma and beta.
+std::string full_name(const std::string& stored, const ModelFamily& family) {
+  const std::string name =
+      stored.ends_with(".LayerNorm.gamma")  ? stored.substr(0, stored.size() - 5) + "weight"
+      : stored.ends_with(".LayerNorm.beta") ? stored.substr(0, stored.size() - 4) + "bias"
+                                            : stored;
   if (name == "lm_head.weight" || name == "embed_out.weight") {
     return "lm_head.weight";
   }
-  const bool is_head = name.starts_with("score.") || name.starts_with("classifier.");
-  return is_head || name.starts_with(family.prefix) ? name : family.prefix + name;
+  return is_class_head(name) || name.starts_with(family.prefix) ? name : family.prefix + name;
 }
 
 /// The number of the layer that a path belongs to, or nothing.
@@ -137,13 +141,17 @@ bool is_tied(const HfDirectory& directory, const ModelFamily& family) {
 std::map<std::string, TensorInfo> loaded_tensors(const HfDirectory& directory,
                                                  const ModelFamily& family) {
   const bool tied = is_tied(directory, family);
+  const bool classifies = !class_labels(directory.config()).empty();
   std::map<std::string, TensorInfo> tensors;
   std::optional<TensorInfo> head;
   for (const auto& [stored_name, info] : directory.tensors()) {
     const std::string name = full_name(stored_name, family);
+    if (classifies && is_other_head(stored_name, directory.model_type())) {
+      continue;
+    }
     if (name == "lm_head.weight" && tied) {
       head = info;
-    } else if (!is_buffer(name)) {
+    } else if (!is_buffer(name) && !(directory.has_new_head() && is_class_head(name))) {
       tensors.emplace(name, info);
     }
   }
@@ -156,7 +164,7 @@ std::map<std::string, TensorInfo> loaded_tensors(const HfDirectory& directory,
 /// What the name and the shape of one tensor tell.
 void add_tensor(ModelSizes& sizes, const std::string& name, const TensorInfo& info) {
   sizes.parameters += info.elements();
-  sizes.elements[name] = info.elements();
+  (is_class_head(name) ? sizes.class_head : sizes.elements[name]) += info.elements();
   sizes.stored[info.dtype] += info.elements();
   sizes.head_norms = sizes.head_norms || name.ends_with(".self_attn.q_norm.weight");
   sizes.branch_norms = sizes.branch_norms || name.ends_with(".pre_feedforward_layernorm.weight");
@@ -173,8 +181,20 @@ void read_config(ModelSizes& sizes, const Json& config) {
   const int64_t kv_heads = field(config, {"num_key_value_heads"});
   sizes.kv_heads = kv_heads > 0 ? kv_heads : sizes.heads;
   sizes.expert_width *= std::max<int64_t>(1, field(config, {"num_experts_per_tok"}));
+  sizes.classes = static_cast<int64_t>(class_labels(config).size());
   sizes.positions = scaled_positions(
       rope_settings(config), field(config, {"max_position_embeddings", "n_positions", "n_ctx"}));
+  if (sizes.model_type == "roberta") {
+    // Its positions begin behind that of the padding token.
+    sizes.positions -= std::max<int64_t>(1, field(config, {"pad_token_id"})) + 1;
+  }
+}
+
+/// A head that the files lack: a matrix, with a bias in encoders; RoBERTa's has one more layer.
+int64_t new_head_elements(const ModelSizes& sizes) {
+  const bool is_encoder = sizes.model_type == "bert" || sizes.model_type == "roberta";
+  const int64_t dense = sizes.model_type == "roberta" ? sizes.hidden * (sizes.hidden + 1) : 0;
+  return dense + sizes.classes * (sizes.embedding_width + (is_encoder ? 1 : 0));
 }
 
 /// CPUs with AMX have these instructions too.
@@ -230,6 +250,11 @@ ModelSizes model_sizes(const HfDirectory& directory) {
                     "{}: no layers and embedding of a known model are among its {} tensors",
                     directory.path().string(), directory.tensors().size());
   read_config(sizes, directory.config());
+  if (directory.has_new_head()) {
+    sizes.class_head = new_head_elements(sizes);
+    sizes.parameters += sizes.class_head;
+    sizes.stored[directory.tensors().begin()->second.dtype] += sizes.class_head;
+  }
   for (PlannedLinear& linear : sizes.linears) {
     linear.has_bias = sizes.elements.count(linear.path + ".bias") > 0;
   }

@@ -226,9 +226,13 @@ const std::vector<Key>& checkpoint_keys() {
       {.name = "metric_for_best_model",
        .types = {kString},
        .fallback = "eval_loss",
-       .choices = {"eval_loss", "eval_token_accuracy"},
-       .synonyms = {{"loss", "eval_loss"}, {"eval_perplexity", "eval_loss"}},
-       .summary = "figure of the held-out rows that tells the best checkpoint, which is kept"},
+       .choices = {"eval_loss", "eval_token_accuracy", "eval_accuracy"},
+       .synonyms = {{"loss", "eval_loss"},
+                    {"eval_perplexity", "eval_loss"},
+                    {"accuracy", "eval_accuracy"}},
+       .summary = "figure of the held-out rows that tells the best checkpoint, which is kept; "
+                  "eval_accuracy "
+                  "is a classifier's"},
       {.name = "early_stopping_patience",
        .types = {kInt},
        .fallback = nullptr,

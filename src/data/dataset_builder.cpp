@@ -29,6 +29,19 @@ int64_t last_span(const std::vector<int32_t>& labels) {
   return static_cast<int64_t>(i);
 }
 
+/// "labels: 77, from 35 (x) to 187 (y) rows each"
+std::string describe_labels(const Dataset& dataset) {
+  const std::vector<std::string>& names = dataset.label_names;
+  std::vector<int64_t> rows(names.size());
+  for (const Example& example : dataset.examples) {
+    ++rows.at(static_cast<size_t>(example.label));
+  }
+  const auto [fewest, most] = std::minmax_element(rows.begin(), rows.end());
+  return fmt::format("labels: {}, from {} ({}) to {} ({}) rows each", names.size(),
+                     with_commas(*fewest), names[static_cast<size_t>(fewest - rows.begin())],
+                     with_commas(*most), names[static_cast<size_t>(most - rows.begin())]);
+}
+
 bool is_conversation(RowShape shape) {
   return shape == RowShape::kChat || shape == RowShape::kInstruct;
 }
@@ -111,6 +124,9 @@ Dataset DatasetBuilder::finish() {
   describe_tally(tally_, options_, report());
   if (options_.task == Task::kClassification) {
     dataset_.label_names = labels_.arrange(dataset_.examples);
+    if (!dataset_.examples.empty()) {
+      report().notes.push_back(describe_labels(dataset_));
+    }
   }
   return std::move(dataset_);
 }

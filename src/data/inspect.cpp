@@ -96,13 +96,26 @@ std::string file_of(const Example& example, const ShowOptions& options) {
   return file < options.files.size() ? options.files[file].string() : "";
 }
 
+/// What a classifier is to say of the row; null: it is no such row.
+Json label_of(const Example& example, const ShowOptions& options) {
+  const auto place = static_cast<size_t>(example.label);
+  return example.label < 0                    ? Json()
+         : place < options.label_names.size() ? Json(options.label_names[place])
+                                              : Json(example.label);
+}
+
 std::string header(const Example& example, const ShowOptions& options) {
   const std::string file = file_of(example, options);
   const auto cut = options.cut_off.find(example.row);
+  const Json label = label_of(example, options);
   return fmt::format(
-      "row {}{}, {} tokens, {} scored{}\n", example.row + 1,
+      "row {}{}, {} tokens, {}{}\n", example.row + 1,
       file.empty() ? "" : fmt::format(", {}:{}", escaped(file), example.line),
-      with_commas(static_cast<int64_t>(example.ids.size())), with_commas(scored_tokens(example)),
+      with_commas(static_cast<int64_t>(example.ids.size())),
+      label.is_string()    ? fmt::format("label \"{}\"", escaped(label.get<std::string>()))
+      : !label.is_null()   ? "label " + label.dump()
+      : example.score != 0 ? fmt::format("label {}", example.score)
+                           : with_commas(scored_tokens(example)) + " scored",
       cut == options.cut_off.end()
           ? ""
           : fmt::format(", {} dropped", with_commas(static_cast<int64_t>(cut->second.size()))));
@@ -184,6 +197,7 @@ Json example_json(const Example& example, const Tokenizer& tokenizer, const Show
   }
   const std::string file = file_of(example, options);
   return {{"row", example.row},
+          {"label", label_of(example, options)},
           {"file", file.empty() ? Json() : Json(file)},
           {"line", example.line},
           {"tokens", example.ids.size()},
@@ -200,7 +214,8 @@ Json sample_json(const Dataset& dataset, const Tokenizer& tokenizer, size_t coun
     return sample;
   }
   for (size_t i = 0; i < std::min(count, dataset.examples.size()); ++i) {
-    sample.push_back(example_json(dataset.examples[i], tokenizer, {.files = dataset.files}));
+    sample.push_back(example_json(dataset.examples[i], tokenizer,
+                                  {.files = dataset.files, .label_names = dataset.label_names}));
     sample.back().erase("ids");
     sample.back().erase("labels");
   }

@@ -26,6 +26,7 @@ LabelSet::LabelSet(std::vector<std::string> names)
     : names_(std::move(names)), is_closed_(!names_.empty()) {
   for (size_t i = 0; i < names_.size(); ++i) {
     numbers_[names_[i]] = static_cast<int32_t>(i);
+    takes_places_ = takes_places_ && !whole_number(names_[i]);
   }
 }
 
@@ -35,14 +36,11 @@ int32_t LabelSet::number(const std::string& label, const std::string& where) {
   }
   const auto count = static_cast<int32_t>(names_.size());
   if (is_closed_) {
-    const std::optional<int32_t> place = whole_number(label);
-    check<DataError>(
-        place && *place >= 0 &&
-                *place<count, "{}: the label \"{}\" is none of the {} known ones ({}{}){}", where,
-                       escaped(label), count, escaped(names_[0]), count> 1
-            ? ", ..."
-            : "",
-        did_you_mean(label, names_));
+    const std::optional<int32_t> place = takes_places_ ? whole_number(label) : std::nullopt;
+    const bool known = place && *place >= 0 && *place < count;
+    check<DataError>(known, "{}: the label \"{}\" is none of the {} known ones ({}{}){}", where,
+                     escaped(label), count, escaped(names_[0]), count > 1 ? ", ..." : "",
+                     did_you_mean(label, names_));
     return *place;
   }
   names_.push_back(label);

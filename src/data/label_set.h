@@ -27,6 +27,7 @@ class LabelSet {
   std::vector<std::string> names_;
   std::map<std::string, int32_t> numbers_;
   bool is_closed_;
+  bool takes_places_ = true;  // numbers are no names
 };
 
 }  // namespace peft

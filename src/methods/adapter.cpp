@@ -7,11 +7,14 @@
 #include <map>
 #include <set>
 
+#include "peft/config/model_family.h"
 #include "peft/kernels/dropout.h"
 #include "peft/methods/host_parts.h"
 
 namespace peft {
 namespace {
+
+constexpr double kHeadDeviation = 0.02;  // transformers' initializer_range
 
 /// The part of a parameter's name before its last dot.
 std::string module_path(const std::string& name) {
@@ -25,6 +28,12 @@ const Linear* find_linear(const CausalLM& model, const std::string& path) {
     }
   }
   return &model.head();
+}
+
+/// What PEFT stores of a wrapped head beside the head itself when every bias is.
+bool is_leftover(const std::string& name) {
+  return name.find(".original_module.") != std::string::npos ||
+         name.find(".modules_to_save.") != std::string::npos;
 }
 
 }  // namespace
@@ -100,13 +109,29 @@ void Adapter::hold_in_float32(const Tensor& parameter) {
 
 void Adapter::borrow_parts(const Json& endings, const std::string& key) {
   for (const NamedPart& part : parts_ending_with(model_, endings, key)) {
-    check<UsageError>(hooks_.end() == std::find_if(hooks_.begin(), hooks_.end(),
-                                                   [&](const PluggedHook& hook) {
-                                                     return hook.path == part.path;
-                                                   }),
-                      "adapter.{}: {} is also a target; exclude it there", key, part.path);
-    for (const auto& parameter : part.module->named_parameters(/*recurse=*/false)) {
+    for (const PluggedHook& hook : hooks_) {
+      check<UsageError>(hook.path != part.path && !hook.path.starts_with(part.path + "."),
+                        "adapter.{}: {} is also a target; exclude it there", key, hook.path);
+    }
+    for (const auto& parameter : part.module->named_parameters()) {
       borrow(part.path + "." + parameter.key());
+    }
+  }
+}
+
+void Adapter::train_class_head(uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  const auto parameters = model_.named_parameters();
+  for (const auto& parameter : parameters) {
+    if (is_class_head(parameter.key())) {
+      borrow(parameter.key());
+    }
+  }
+  for (const std::string& name : model_.new_parameters) {
+    if (name.ends_with(".weight")) {
+      Tensor weight = parameters[name];
+      weight.copy_(at::empty(weight.sizes(), at::kFloat)
+                       .normal_(0.0, kHeadDeviation, tensor_generator(seed, name)));
     }
   }
 }
@@ -133,6 +158,13 @@ NamedTensors Adapter::trainable() const {
                        parameter.value());
     }
   }
+  const NamedTensors host = borrowed();
+  all.insert(all.end(), host.begin(), host.end());
+  return all;
+}
+
+NamedTensors Adapter::borrowed() const {
+  NamedTensors all;
   for (const std::string& name : borrowed_order_) {
     all.emplace_back(name, borrowed_.at(name));
   }
@@ -192,6 +224,18 @@ bool Adapter::merge_unties() const {
   return was_tied_ && (!model_.is_tied() || linears_.count("lm_head") > 0 || !embeddings_.empty());
 }
 
+std::vector<std::pair<std::string, Json>> Adapter::other_files() const {
+  const std::vector<std::string>& labels = model_.shape().labels;
+  if (labels.empty()) {
+    return {};
+  }
+  Json names = Json::object();
+  for (size_t i = 0; i < labels.size(); ++i) {
+    names[std::to_string(i)] = labels[i];
+  }
+  return {{kLabelsFile, {{"id2label", names}}}};
+}
+
 Json Adapter::file_config(const std::string& base) const {
   Json json = config();
   json.erase("path");  // a run's own key
@@ -224,7 +268,9 @@ void Adapter::merge() {
   }
 }
 
-void Adapter::import_tensors(const NamedTensors& tensors, const std::string& where) {
+void Adapter::import_tensors(const NamedTensors& stored, const std::string& where) {
+  NamedTensors tensors = stored;
+  std::erase_if(tensors, [](const auto& entry) { return is_leftover(entry.first); });
   std::map<std::string, Tensor> given(tensors.begin(), tensors.end());
   std::vector<std::string> faults;
   const NamedTensors own = importable();

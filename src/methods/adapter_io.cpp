@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "peft/config/adapter_config.h"
+#include "peft/config/model_family.h"
 #include "peft/io/safetensors.h"
 #include "peft/methods/effective_scale.h"
 #include "peft/methods/registry.h"
@@ -93,6 +94,9 @@ StoredAdapter read_adapter(const std::filesystem::path& directory) {
     file.read(name,
               {static_cast<std::byte*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())});
     stored.tensors.emplace_back(name, tensor);
+    if (is_class_head(name)) {  // beside a bottleneck, whose config does not say so
+      stored.config["task_type"] = "SEQ_CLS";
+    }
   }
   check_recorded_scale(stored);
   return stored;

@@ -134,6 +134,9 @@ class BottleneckAdapter final : public Adapter {
  protected:
   /// "model.layers.0.output_adapters.adapters.default.adapter_up.weight"
   std::string exported_name(const std::string& own) const override {
+    if (has_borrowed(own)) {  // a classification head
+      return own;
+    }
     const size_t end = own.find("_adapters.") + 9;
     return own.substr(0, end) + kHolder + "default" + own.substr(end);
   }
@@ -214,9 +217,10 @@ Json BottleneckAdapter::file_config(const std::string& base) const {
 /// Models that AdapterHub reaches by names alone, through its plug-in interface, have their names
 /// beside the adapter.
 std::vector<std::pair<std::string, Json>> BottleneckAdapter::other_files() const {
+  auto files = Adapter::other_files();
   const std::string& type = model().shape().model_type;
   if (type != "qwen2" && type != "qwen3") {
-    return {};
+    return files;
   }
   const Json interface = {{"adapter_methods", {"bottleneck", "lora", "reft", "invertible"}},
                           {"attn_k_proj", "k_proj"},
@@ -236,8 +240,9 @@ std::vector<std::pair<std::string, Json>> BottleneckAdapter::other_files() const
                           {"layer_self_attn", "self_attn"},
                           {"model_embeddings", "embed_tokens"},
                           {"model_layers", "layers"}};
-  return {{"adapter_interface.json",
-           {{"interface", interface}, {"model_type", type}, {"version", kHubVersion}}}};
+  files.push_back({"adapter_interface.json",
+                   {{"interface", interface}, {"model_type", type}, {"version", kHubVersion}}});
+  return files;
 }
 
 }  // namespace

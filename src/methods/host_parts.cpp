@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "peft/config/model_family.h"
 #include "peft/util/error.h"
 
 namespace peft {
@@ -16,13 +17,16 @@ std::vector<NamedPart> parts_ending_with(const CausalLM& model, const Json& endi
     const std::string text = ending.get<std::string>();
     const size_t before = parts.size();
     for (const auto& module : model.named_modules("", /*include_self=*/false)) {
-      const bool owns = module.value()->parameters(/*recurse=*/false).size() > 0;
-      if (owns && module.key().ends_with(text)) {
+      if (module.key().ends_with(text) && !module.value()->parameters().empty()) {
         parts.push_back({module.key(), module.value().get()});
       }
     }
-    check<UsageError>(parts.size() > before, "adapter.{}: \"{}\" matches no module of {}", key,
-                      text, model.shape().architecture);
+    const auto& heads = class_head_names();
+    const bool may_lack =
+        model.shape().classes() > 0 && std::find(heads.begin(), heads.end(), text) != heads.end();
+    check<UsageError>(parts.size() > before || may_lack,
+                      "adapter.{}: \"{}\" matches no module of {}", key, text,
+                      model.shape().architecture);
   }
   return parts;
 }

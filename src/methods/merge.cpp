@@ -22,7 +22,7 @@ std::span<std::byte> memory_of(const Tensor& tensor) {
 
 /// One tensor of the output and where it comes from.
 struct Source {
-  std::string stored;     // the base's tensor
+  std::string stored;     // the base's tensor; empty: it has none, and the adapter made it
   std::string parameter;  // the model's, if the adapter changes it
 };
 
@@ -31,6 +31,10 @@ class Merger {
   Merger(const HfDirectory& base, const UnreadModel& model, const Adapter& adapter,
          std::optional<Dtype> dtype)
       : base_(base), adapter_(adapter), dtype_(dtype) {
+    if (base.has_new_head()) {
+      add_tensors_of_the_model(model);
+      return;
+    }
     for (const auto& [name, info] : base.tensors()) {
       sources_[name] = {name, ""};
     }
@@ -69,6 +73,20 @@ class Merger {
   }
 
  private:
+  /// What the model has and nothing else, under its own names: the file may hold another head, and
+  /// names without the prefix that the new head's go with.
+  void add_tensors_of_the_model(const UnreadModel& model) {
+    for (const auto& [parameter, stored] : model.names) {
+      sources_[parameter] = {stored, adapter_.merge_changes(parameter) ? parameter : ""};
+    }
+    for (const std::string& parameter : model.model->new_parameters) {
+      sources_[parameter] = {"", parameter};
+      const Dtype dtype = dtype_.value_or(base_.tensors().begin()->second.dtype);
+      new_tensors_[parameter] = {.dtype = dtype,
+                                 .shape = model.model->named_parameters()[parameter].sizes().vec()};
+    }
+  }
+
   static bool parameter_is_embedding(const UnreadModel& model, const std::string& name) {
     const auto parameters = model.model->named_parameters();
     return parameters[name].is_same(model.model->token_embedding().weight());
@@ -78,7 +96,8 @@ class Merger {
     std::vector<std::vector<TensorLayout>> shards(1);
     int64_t bytes = 0;
     for (const auto& [name, source] : sources_) {
-      const TensorInfo& info = base_.tensors().at(source.stored);
+      const TensorInfo& info =
+          source.stored.empty() ? new_tensors_.at(name) : base_.tensors().at(source.stored);
       const TensorLayout layout{
           name, is_floating(info.dtype) ? dtype_.value_or(info.dtype) : info.dtype, info.shape};
       const int64_t size = info.elements() * element_size(layout.dtype);
@@ -102,7 +121,8 @@ class Merger {
   void produce(const TensorLayout& layout, const ByteSink& sink) {
     const Source& source = sources_.at(layout.name);
     if (!source.parameter.empty()) {
-      const Tensor before = read(source.stored);
+      const Tensor before =
+          source.stored.empty() ? at::zeros(layout.shape, at::kFloat) : read(source.stored);
       const Tensor after = adapter_.merged(source.parameter, before);
       check<NumericError>(after.isfinite().all().item<bool>(),
                           "{}: merging gives values that are not finite; nothing was written",
@@ -164,6 +184,7 @@ class Merger {
   const Adapter& adapter_;
   std::optional<Dtype> dtype_;
   std::map<std::string, Source> sources_;  // by output name
+  std::map<std::string, TensorInfo> new_tensors_;
   MergedWeights result_;
   bool changes_ = false;
 };

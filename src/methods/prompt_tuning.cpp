@@ -10,10 +10,12 @@ namespace peft {
 namespace {
 
 /// E' = [P; E(x)], P (P, D). Lester et al. 2021, section 2. The rows are one prefix that all
-/// sequences share, computed once per batch. While generating they stand only before the prompt.
+/// sequences share, computed once per batch; in an encoder, whose tokens see each other both ways,
+/// every sequence has its own. While generating they stand only before the prompt.
 class PromptHook final : public InputHook {
  public:
-  explicit PromptHook(VirtualTokenAdapter& adapter) : adapter_(adapter) {}
+  PromptHook(VirtualTokenAdapter& adapter, bool is_shared)
+      : adapter_(adapter), is_shared_(is_shared) {}
 
   int64_t positions() const override { return adapter_.virtual_tokens(); }
 
@@ -24,13 +26,40 @@ class PromptHook final : public InputHook {
       return;
     }
     const Tensor rows = adapter_.rows().to(input.embeddings.scalar_type());
+    if (!is_shared_) {
+      insert(input, rows);
+      return;
+    }
     input.embeddings = at::cat({rows, input.embeddings});
     input.positions = at::cat({at::arange(count, input.positions.options()), input.positions});
     input.segments = with_prefix(input.segments, count);
   }
 
  private:
+  /// Puts the rows in front of every sequence, as tokens of type 0.
+  static void insert(ModelInput& input, const Tensor& rows) {
+    const int64_t count = rows.size(0);
+    const Tensor places = at::arange(count, input.positions.options());
+    std::vector<Tensor> embeddings, positions, types;
+    std::vector<int64_t> lengths;
+    for (int64_t b = 0; b < input.segments.count(); ++b) {
+      const int64_t begin = input.segments.bounds[static_cast<size_t>(b)];
+      const int64_t length = input.segments.length(b);
+      embeddings.insert(embeddings.end(), {rows, input.embeddings.narrow(0, begin, length)});
+      positions.insert(positions.end(), {places, input.positions.narrow(0, begin, length)});
+      if (input.types.defined()) {
+        types.insert(types.end(), {at::zeros_like(places), input.types.narrow(0, begin, length)});
+      }
+      lengths.push_back(count + length);
+    }
+    input.embeddings = at::cat(embeddings);
+    input.positions = at::cat(positions);
+    input.types = types.empty() ? Tensor() : at::cat(types);
+    input.segments = make_segments(lengths, input.positions.device());
+  }
+
   VirtualTokenAdapter& adapter_;
+  bool is_shared_;
 };
 
 class PromptAdapter final : public VirtualTokenAdapter {
@@ -45,7 +74,7 @@ class PromptAdapter final : public VirtualTokenAdapter {
     set_encoder(encoded ? p_tuning_encoder(json_, width, model.head().weight().device(), seed)
                         : std::make_shared<PromptTable>(start_rows(seed)),
                 width, model.attentions().front()->shape().heads);
-    plug("", model.input_hook, std::make_shared<PromptHook>(*this));
+    plug("", model.input_hook, std::make_shared<PromptHook>(*this, model.shape().causal));
   }
 
  private:

@@ -26,10 +26,17 @@ const std::vector<MethodEntry>& method_entries() {
 }
 
 std::unique_ptr<Adapter> attach_adapter(CausalLM& model, const Json& config, uint64_t seed) {
+  const bool classifies = config.value("task_type", Json()) == "SEQ_CLS";
+  check<UsageError>(!classifies || model.shape().classes() > 0,
+                    "adapter.task_type: SEQ_CLS needs a classification head, and {} has none",
+                    model.shape().architecture);
   const std::string type = config.at("peft_type").get<std::string>();
   for (const MethodEntry& entry : method_entries()) {
     if (type == entry.peft_type) {
       std::unique_ptr<Adapter> adapter = entry.attach(model, config, seed);
+      if (classifies) {
+        adapter->train_class_head(seed);
+      }
       adapter->train(false);
       return adapter;
     }

@@ -39,6 +39,7 @@ class LnTuning final : public SelectiveAdapter {
         continue;
       }
       names.insert(path.substr(path.rfind('.') + 1));
+      norms_.insert(path);
       for (const auto& parameter : module.value()->named_parameters(/*recurse=*/false)) {
         borrow(path + "." + parameter.key());
       }
@@ -54,7 +55,9 @@ class LnTuning final : public SelectiveAdapter {
  protected:
   std::string exported_name(const std::string& own) const override {
     const size_t dot = own.rfind('.');
-    return kPeftPrefix + own.substr(0, dot) + ".ln_tuning_layers" + own.substr(dot);
+    const std::string path = own.substr(0, dot);
+    return kPeftPrefix + path + (norms_.count(path) > 0 ? ".ln_tuning_layers" : "") +
+           own.substr(dot);
   }
 
  private:
@@ -62,6 +65,8 @@ class LnTuning final : public SelectiveAdapter {
   static bool is_block_norm(const std::string& path) {
     return !path.ends_with(".q_norm") && !path.ends_with(".k_norm");
   }
+
+  std::set<std::string> norms_;
 };
 
 /// Every bias trains. Ben Zaken et al. 2021, section 3. PEFT has no such type; it loads the file as
@@ -73,6 +78,7 @@ class BitFit final : public SelectiveAdapter {
             model, complete_adapter_config({{"peft_type", "LORA"},
                                             {"target_modules", kNoTargets},
                                             {"bias", "all"},
+                                            {"task_type", json.at("task_type")},
                                             {"modules_to_save", json.at("modules_to_save")}})) {
     const std::vector<std::string> names = parameters_ending_with(model, ".bias");
     check<UsageError>(!names.empty(), "adapter.peft_type: {} has no biases for BITFIT to train",

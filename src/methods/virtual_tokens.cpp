@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
+
+#include "peft/config/model_family.h"
 #include "peft/util/log.h"
 
 namespace peft {
@@ -18,6 +21,15 @@ PromptTable::PromptTable(const Tensor& start)
 
 void VirtualTokenAdapter::set_encoder(std::shared_ptr<PromptEncoder> encoder, int64_t token_dim,
                                       int64_t heads) {
+  for (const Json& name : json_.value("modules_to_save", Json::array())) {
+    const auto& known = class_head_names();
+    check<UsageError>(
+        model().shape().classes() > 0 &&
+            std::find(known.begin(), known.end(), name.get<std::string>()) != known.end(),
+        "adapter.modules_to_save: {}: beside virtual tokens only a classification "
+        "head trains",
+        json_excerpt(name));
+  }
   encoder_ = std::move(encoder);
   train_module("prompt_encoder", encoder_);
   json_["num_layers"] = model().shape().layers;
@@ -58,26 +70,43 @@ void VirtualTokenAdapter::train(bool on) {
 
 NamedTensors VirtualTokenAdapter::exported() const {
   const at::NoGradGuard no_grad;
-  return {{kRows, encoder_->prompt().clone()}};
+  NamedTensors all = {{kRows, encoder_->prompt().clone()}};
+  const NamedTensors heads = importable();
+  all.insert(all.end(), heads.begin(), heads.end());
+  return all;
+}
+
+/// PEFT wraps no host for these methods, which the names of its parts show.
+NamedTensors VirtualTokenAdapter::importable() const {
+  NamedTensors heads = borrowed();
+  for (auto& [name, tensor] : heads) {
+    name = "base_model." + name;
+  }
+  return heads;
 }
 
 void VirtualTokenAdapter::import_tensors(const NamedTensors& tensors, const std::string& where) {
+  NamedTensors heads = tensors;
+  const auto rows = std::find_if(heads.begin(), heads.end(),
+                                 [](const auto& entry) { return entry.first == kRows; });
+  check<ModelError>(rows != heads.end(), "{}: {}: not in the file", where, kRows);
+  take_rows(rows->second, where);
+  heads.erase(rows);
+  Adapter::import_tensors(heads, where);
+}
+
+void VirtualTokenAdapter::take_rows(const Tensor& rows, const std::string& where) {
   const int64_t width = encoder_->prompt().size(1);
-  for (const auto& [name, tensor] : tensors) {
-    check<ModelError>(name == kRows, "{}: {}: this adapter has no such tensor", where, name);
-    check<ModelError>(
-        tensor.dim() == 2 && tensor.size(1) == width && tensor.size(0) >= virtual_tokens(),
-        "{}: {}: expected ({}, {}), found ({})", where, name, virtual_tokens(), width,
-        fmt::join(tensor.sizes(), ", "));
-    if (std::dynamic_pointer_cast<PromptTable>(encoder_) == nullptr) {
-      log_info("{}: the encoder is not stored; the virtual tokens themselves train from here on",
-               where);
-    }
-    const Tensor start = tensor.narrow(0, 0, virtual_tokens()).to(at::kFloat).clone();
-    encoder_ = std::make_shared<PromptTable>(start.to(model().head().weight().device()));
-    train_module("prompt_encoder", encoder_);
+  check<ModelError>(rows.dim() == 2 && rows.size(1) == width && rows.size(0) >= virtual_tokens(),
+                    "{}: {}: expected ({}, {}), found ({})", where, kRows, virtual_tokens(), width,
+                    fmt::join(rows.sizes(), ", "));
+  if (std::dynamic_pointer_cast<PromptTable>(encoder_) == nullptr) {
+    log_info("{}: the encoder is not stored; the virtual tokens themselves train from here on",
+             where);
   }
-  check<ModelError>(!tensors.empty(), "{}: {}: not in the file", where, kRows);
+  const Tensor start = rows.narrow(0, 0, virtual_tokens()).to(at::kFloat).clone();
+  encoder_ = std::make_shared<PromptTable>(start.to(model().head().weight().device()));
+  train_module("prompt_encoder", encoder_);
 }
 
 std::string VirtualTokenAdapter::merge_obstacle() const {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 namespace peft {
 namespace {
 
@@ -34,16 +36,18 @@ class BatchBuilder {
   std::vector<int64_t> lengths_;
 };
 
-/// The rows' classes, where they have some.
+/// The rows' numbers, and their classes where all have one.
 void set_classes(Batch& batch, std::span<const Example* const> examples) {
   std::vector<int64_t> classes;
+  std::vector<float> scores;
   for (const Example* example : examples) {
-    if (example->label < 0) {
-      return;
-    }
     classes.push_back(example->label);
+    scores.push_back(example->score);
   }
-  batch.classes = at::tensor(classes, at::kLong);
+  if (std::find(classes.begin(), classes.end(), -1) == classes.end()) {
+    batch.classes = at::tensor(classes, at::kLong);
+  }
+  batch.scores = at::tensor(scores, at::kFloat);
 }
 
 /// The tokens' types, where a row has two texts.
@@ -66,7 +70,7 @@ Batch Batch::to(at::Device device) const {
   }
   Batch moved = *this;
   for (Tensor* tensor : {&moved.ids, &moved.labels, &moved.positions, &moved.types, &moved.classes,
-                         &moved.dropout_keys}) {
+                         &moved.scores, &moved.dropout_keys}) {
     if (tensor->defined()) {
       *tensor = tensor->to(device);
     }

@@ -157,7 +157,8 @@ class BertClassifier final : public Decoder {
 
   Tensor pooled(const Tensor& hidden, const Segments& segments) const override {
     const Tensor first = segments.offsets.narrow(0, 0, segments.count()).to(at::kLong);
-    return at::tanh(dense_->forward(hidden.index_select(0, first)));
+    // Of every row, since a hook's dropout goes by the rows of the batch.
+    return at::tanh(dense_->forward(hidden).index_select(0, first));
   }
 
  private:
@@ -171,13 +172,14 @@ class BertClassifier final : public Decoder {
 
 std::unique_ptr<CausalLM> build_bert(const ModelBlueprint& blueprint) {
   const BertConfig config = read_bert(blueprint);
-  check<ModelError>(blueprint.classes > 0,
+  check<ModelError>(!blueprint.labels.empty(),
                     "{}: architectures: expected {} (a classification head), found {}",
                     blueprint.where, blueprint.family.class_name,
                     json_excerpt(blueprint.config.value("architectures", Json())));
   DecoderParts parts;
   parts.shape = decoder_shape(blueprint, config.sizes);
   parts.shape.max_positions = config.sizes.positions - config.first_position;
+  parts.shape.causal = false;
   parts.names = {.trunk = blueprint.family.model_type,
                  .embedding = "embeddings.word_embeddings",
                  .layers = "encoder.layer",

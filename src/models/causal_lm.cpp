@@ -7,10 +7,7 @@
 namespace peft {
 namespace {
 
-struct ScoredStates {
-  Tensor states;   // (n, D)
-  Tensor targets;  // (n)
-};
+using ScoredStates = CausalLM::ScoredStates;
 
 /// Each state with what it is scored against. The last virtual token predicts every sequence's
 /// first word.
@@ -90,18 +87,34 @@ Tensor CausalLM::pooled(const Tensor& hidden, const Segments& segments) const {
   return hidden.index_select(0, segments.offsets.narrow(0, 1, segments.count()).to(at::kLong) - 1);
 }
 
-Tensor CausalLM::class_logits(const Batch& batch) const {
+Tensor CausalLM::pooled(const Batch& batch) const {
   const ModelInput in = input(batch);
-  return head().forward(pooled(real_rows(hidden(in), in), batch.segments));
+  return pooled(real_rows(hidden(in), in), in.segments.prefix ? batch.segments : in.segments);
+}
+
+Tensor CausalLM::logits(const Batch& batch) const {
+  if (shape_.classes() > 0) {
+    return head().forward(pooled(batch));
+  }
+  const ModelInput in = input(batch);
+  return logits(real_rows(hidden(in), in));
+}
+
+ScoredStates CausalLM::scored_states(const Batch& batch) const {
+  if (shape_.classes() > 0) {
+    TORCH_INTERNAL_ASSERT(batch.classes.defined(), "a classifier's rows have classes");
+    return {pooled(batch), batch.classes};
+  }
+  const ModelInput in = input(batch);
+  return scored(in, hidden(in));
 }
 
 HeadLoss CausalLM::loss(const Batch& batch, bool count_correct) const {
-  const ModelInput in = input(batch);
-  const bool classifies = shape_.classes > 0;
-  TORCH_INTERNAL_ASSERT(classifies == batch.classes.defined(), "rows and head are for one task");
-  const auto [states, targets] =
-      classifies ? ScoredStates{pooled(real_rows(hidden(in), in), batch.segments), batch.classes}
-                 : scored(in, hidden(in));
+  if (shape_.classes() == 1) {
+    const Tensor distance = logits(batch).select(1, 0).to(at::kFloat) - batch.scores;
+    return {distance.square().sum(), batch.segments.count(), at::zeros({}, at::kLong)};
+  }
+  const auto [states, targets] = scored_states(batch);
   const CrossEntropyOptions options{.count_correct = count_correct,
                                     .softcap = shape_.logit_softcap};
   if (!head().hook) {

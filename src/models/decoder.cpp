@@ -33,13 +33,15 @@ std::shared_ptr<M> put(torch::nn::Module& root, const std::string& path,
 }  // namespace
 
 ModelShape decoder_shape(const ModelBlueprint& blueprint, const DecoderSizes& sizes) {
-  return {.architecture = blueprint.family.class_name,
+  const Json names = blueprint.config.value("architectures", Json::array());
+  return {.architecture = blueprint.labels.empty() ? blueprint.family.class_name
+                                                   : names.at(0).get<std::string>(),
           .model_type = blueprint.family.model_type,
           .layers = sizes.layers,
           .hidden = sizes.hidden,
           .vocabulary = sizes.vocabulary,
           .max_positions = scaled_positions(rope_settings(blueprint.config), sizes.positions),
-          .classes = blueprint.classes};
+          .labels = blueprint.labels};
 }
 
 Decoder::Decoder(DecoderParts parts, const ModelBlueprint& blueprint)
@@ -61,12 +63,12 @@ Decoder::Decoder(DecoderParts parts, const ModelBlueprint& blueprint)
   if (norm_ != nullptr) {
     trunk_->register_module(parts.names.norm, norm_);
   }
-  const bool classifies = shape().classes > 0;
-  head_ = put(*this, classifies ? parts.names.classifier : "lm_head",
+  const int64_t classes = shape().classes();
+  head_ = put(*this, classes > 0 ? parts.names.classifier : "lm_head",
               std::make_shared<Linear>(Role::kHead, embedding_->weight().size(1),
-                                       classifies ? shape().classes : shape().vocabulary,
-                                       classifies && parts.classifier_bias, blueprint.options));
-  if (blueprint.tied && !classifies) {
+                                       classes > 0 ? classes : shape().vocabulary,
+                                       classes > 0 && parts.classifier_bias, blueprint.options));
+  if (blueprint.tied && classes == 0) {
     head_->tie(embedding_->weight());
   }
 }

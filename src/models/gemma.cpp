@@ -200,7 +200,7 @@ std::unique_ptr<CausalLM> build_gemma(const ModelBlueprint& blueprint) {
   const GemmaConfig config = read_gemma(blueprint);
   DecoderParts parts;
   parts.shape = decoder_shape(blueprint, config.sizes);
-  parts.shape.logit_softcap = blueprint.classes > 0 ? 0 : config.logit_softcap;
+  parts.shape.logit_softcap = !blueprint.labels.empty() ? 0 : config.logit_softcap;
   for (int64_t i = 0; i < config.sizes.layers; ++i) {
     parts.blocks.push_back(gemma_block(config, i, blueprint.options));
   }

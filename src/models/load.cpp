@@ -41,10 +41,11 @@ std::string stored_name(const HfDirectory& directory, const std::string& paramet
   return "";
 }
 
-/// Buffers that old files carry and nobody needs.
-bool is_ignorable(const std::string& name) {
+/// Buffers that old files carry and nobody needs, and the heads of other tasks.
+bool is_ignorable(const std::string& name, const ModelShape& model) {
   const auto ends = [&](const char* suffix) { return name.ends_with(suffix); };
-  return ends(".rotary_emb.inv_freq") || ends(".attn.bias") || ends(".attn.masked_bias") ||
+  return (model.classes() > 0 && is_other_head(name, model.model_type)) ||
+         ends(".rotary_emb.inv_freq") || ends(".attn.bias") || ends(".attn.masked_bias") ||
          ends(".attention.bias") || ends(".attention.masked_bias") ||
          ends(".embeddings.position_ids");
 }
@@ -140,6 +141,10 @@ StoredNames checked_names(const HfDirectory& directory, const CausalLM& model,
   std::set<std::string> used;
   StoredNames names;
   for (const auto& entry : model.named_parameters()) {
+    const bool is_new = directory.has_new_head() && is_class_head(entry.key());
+    if (is_new) {
+      continue;
+    }
     const bool is_head = entry.key() == "lm_head.weight";
     if (is_head && tying.tied) {
       continue;  // the embedding's own memory
@@ -165,7 +170,8 @@ StoredNames checked_names(const HfDirectory& directory, const CausalLM& model,
     used.insert(tying.head);
   }
   for (const auto& [name, info] : directory.tensors()) {
-    if (used.count(name) == 0 && !is_ignorable(name)) {
+    const bool old_head = directory.has_new_head() && is_class_head(name);
+    if (used.count(name) == 0 && !old_head && !is_ignorable(name, model.shape())) {
       faults.push_back(fmt::format("{}: {} has no such tensor", name, family.class_name));
     }
   }
@@ -174,6 +180,17 @@ StoredNames checked_names(const HfDirectory& directory, const CausalLM& model,
       faults.size(), family.class_name,
       fmt::join(faults.begin(), faults.begin() + std::min<size_t>(faults.size(), 20), "\n  "),
       faults.size() > 20 ? fmt::format("\n  ... and {} more", faults.size() - 20) : "");
+  return names;
+}
+
+/// Those of a head that the files lack.
+std::vector<std::string> new_parameters(const HfDirectory& directory, const CausalLM& model) {
+  std::vector<std::string> names;
+  for (const auto& entry : model.named_parameters()) {
+    if (directory.has_new_head() && is_class_head(entry.key())) {
+      names.push_back(entry.key());
+    }
+  }
   return names;
 }
 
@@ -209,10 +226,11 @@ UnreadModel build_model(const HfDirectory& directory, at::ScalarType dtype, at::
   const Tying tying = resolve_tying(directory, family);
   const at::TensorOptions options = at::TensorOptions().dtype(dtype).device(device);
   UnreadModel unread{build_architecture({family, directory.config(), where, options, tying.tied,
-                                         class_count(directory.config())}),
+                                         class_labels(directory.config())}),
                      {}};
   unread.model->eval();
   unread.names = checked_names(directory, *unread.model, family, tying);
+  unread.model->new_parameters = new_parameters(directory, *unread.model);
   return unread;
 }
 
@@ -224,6 +242,9 @@ std::unique_ptr<CausalLM> load_model(const HfDirectory& directory, at::ScalarTyp
   for (const auto& [parameter, name] : unread.names) {
     check_not_stopped();
     fill(directory, name, parameters[parameter]);
+  }
+  for (const std::string& name : unread.model->new_parameters) {
+    parameters[name].zero_();
   }
   return std::move(unread.model);
 }

@@ -57,6 +57,9 @@ AdapterSizes adapter_sizes(const ModelSizes& model, const Json& adapter) {
   if (method->parameters_elsewhere != nullptr) {
     sizes.parameters = method->parameters_elsewhere(adapter, model);
   }
+  if (adapter.value("task_type", Json()) == "SEQ_CLS") {
+    sizes.parameters += model.class_head;
+  }
   if (method->parameters_beside == nullptr) {
     return sizes;
   }

@@ -33,12 +33,13 @@ int64_t product_bytes(const RunShape& run) {
 /// Logits of a chunk: equal chunks, as many rows as fit.
 int64_t chunk_bytes(const ModelSizes& model, const RunShape& run, int64_t rows) {
   const int64_t limit = run.on_gpu ? kChunkBytesGpu : kChunkBytesCpu;
-  const int64_t most = std::max<int64_t>(1, limit / (model.vocabulary * kFloat));
+  const int64_t width = model.classes > 0 ? model.classes : model.vocabulary;
+  const int64_t most = std::max<int64_t>(1, limit / (width * kFloat));
   const int64_t chunks = (rows + most - 1) / most;
   const int64_t chunk = chunks == 0 ? 0 : (rows + chunks - 1) / chunks;
   // A narrow head has a chunk in its own dtype, a float32 copy and the copy's gradient.
   const int64_t copies = run.dtype == Dtype::kF32 ? kFloat : 2 * kFloat;
-  return chunk * model.vocabulary * copies;
+  return chunk * width * copies;
 }
 
 /// At the end of the forward: the input, the last norm's output, the scored rows and their

@@ -11,7 +11,10 @@ constexpr int64_t kEvaluationTokens = 2048;  // of a held-out batch (training/tr
 constexpr int64_t kLogBytesPerStep = 700;    // of all logs together, measured
 constexpr int64_t kReportBytes = 200'000;
 
-int64_t scored_in(const Example& example) {
+int64_t scored_in(const Example& example, bool classifies) {
+  if (classifies) {
+    return 1;
+  }
   return std::count_if(example.labels.begin() + (example.labels.empty() ? 0 : 1),
                        example.labels.end(), [](int32_t label) { return label != kIgnored; });
 }
@@ -102,7 +105,7 @@ void count_steps(const Json& config, const PlanInput& input, RunPlan& plan) {
   plan.steps_per_epoch = steps.steps_per_epoch();
   std::vector<int64_t> scored;
   for (const Example& example : input.train.examples) {
-    scored.push_back(scored_in(example));
+    scored.push_back(scored_in(example, plan.model.classes > 0));
   }
   for (int64_t step = 0; step < plan.steps; ++step) {
     for (const std::vector<size_t>& rows : steps.step(step).micro_batches) {

@@ -20,7 +20,8 @@ constexpr const char* kColumns[] = {"step",
                                     "penalty",
                                     "eval_loss",
                                     "eval_perplexity",
-                                    "eval_token_accuracy"};
+                                    "eval_token_accuracy",
+                                    "eval_accuracy"};
 
 constexpr std::pair<const char*, const char*> kTags[] = {
     {"epoch", "train/epoch"},
@@ -33,7 +34,8 @@ constexpr std::pair<const char*, const char*> kTags[] = {
     {"penalty", "train/penalty"},
     {"eval_loss", "eval/loss"},
     {"eval_perplexity", "eval/perplexity"},
-    {"eval_token_accuracy", "eval/token_accuracy"}};
+    {"eval_token_accuracy", "eval/token_accuracy"},
+    {"eval_accuracy", "eval/accuracy"}};
 
 const Json& member(const Json& object, const std::string& name) {
   static const Json null;

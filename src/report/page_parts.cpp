@@ -142,28 +142,37 @@ std::string curves_section(const Json& log) {
                  ChartUnit::kBytes) +
       line_chart("token accuracy, held out",
                  {series_of(log, "eval_token_accuracy", "token accuracy", /*marks=*/true)}) +
+      line_chart("accuracy, held out",
+                 {series_of(log, "eval_accuracy", "accuracy", /*marks=*/true)}) +
       line_chart("penalty", {series_of(log, "penalty", "penalty")}) + method_charts(log);
   return section("Curves", charts.empty() ? "" : "<div class=\"charts\">" + charts + "</div>\n");
 }
 
 std::string evaluations_section(const Json& log) {
+  const std::pair<const char*, const char*> columns[] = {{"step", "step"},
+                                                         {"eval_loss", "loss"},
+                                                         {"eval_perplexity", "perplexity"},
+                                                         {"eval_token_accuracy", "token accuracy"},
+                                                         {"eval_accuracy", "accuracy"}};
+  std::string header;
   std::string rows;
   for (const Json& line : log) {
-    if (!fact(line, "eval_loss").is_null()) {
-      rows += fmt::format(
-          "<tr><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>"
-          "<td class=\"number\">{}</td></tr>\n",
-          shown(fact(line, "step")), shown(fact(line, "eval_loss")),
-          shown(fact(line, "eval_perplexity")), shown(fact(line, "eval_token_accuracy")));
+    if (fact(line, "eval_loss").is_null()) {
+      continue;
     }
+    const bool first = header.empty();
+    rows += "<tr>";
+    for (const auto& [key, name] : columns) {
+      if (line.contains(key)) {
+        header += first ? fmt::format("<th class=\"number\">{}</th>", name) : "";
+        rows += fmt::format("<td class=\"number\">{}</td>", shown(fact(line, key)));
+      }
+    }
+    rows += "</tr>\n";
   }
-  return section("Evaluations",
-                 rows.empty()
-                     ? ""
-                     : "<div class=\"scroll narrow\"><table><tr><th class=\"number\">step</th><th "
-                       "class=\"number\">loss</th><th class=\"number\">perplexity</th><th "
-                       "class=\"number\">token accuracy</th></tr>\n" +
-                           rows + "</table></div>\n");
+  return section("Evaluations", rows.empty() ? ""
+                                             : "<div class=\"scroll narrow\"><table><tr>" + header +
+                                                   "</tr>\n" + rows + "</table></div>\n");
 }
 
 std::string data_section(const Json& data) {

@@ -121,7 +121,8 @@ void StepRunner::update(const Groups& planned, TrainState& state) {
     skip_update(state);
     return;
   }
-  if (!gate_.is_open() && exercise_attention(examples_, planned)) {
+  const bool classifies = model_.shape().classes() > 0;  // each of its rows is attended to
+  if (!gate_.is_open() && (classifies || exercise_attention(examples_, planned))) {
     gate_.check_step();
   }
   if (options_.max_grad_norm > 0.0) {

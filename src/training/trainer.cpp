@@ -166,10 +166,10 @@ class Training {
     if (callbacks_.on_evaluation) {
       callbacks_.on_evaluation(state_.step, evaluation);
     }
-    const bool by_accuracy = options_.metric == "eval_token_accuracy";
-    const bool better = state_.selection.add(
-        state_.step, by_accuracy ? evaluation.token_accuracy() : evaluation.loss(),
-        /*larger_is_better=*/by_accuracy);
+    const bool by_accuracy = options_.metric != "eval_loss";
+    const bool better =
+        state_.selection.add(state_.step, by_accuracy ? evaluation.accuracy() : evaluation.loss(),
+                             /*larger_is_better=*/by_accuracy);
     if (better) {
       save(/*must=*/false);
     }

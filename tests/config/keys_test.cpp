@@ -105,9 +105,11 @@ TEST(Keys, AreExactlyThoseThatHaveAnEffect) {
   }
   const std::vector<std::string> expected = {"name_or_path",
                                              "dtype",
+                                             "num_labels",
                                              "allow_pickle",
                                              "peft_type",
                                              "path",
+                                             "task_type",
                                              "r",
                                              "lora_alpha",
                                              "lora_dropout",

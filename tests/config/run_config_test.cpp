@@ -10,7 +10,8 @@ namespace {
 
 TEST(RunConfig, FillsEveryKeyWithItsDefault) {
   const Json values = resolve(flat("")).values;
-  EXPECT_EQ(values["model"].dump(), R"({"name_or_path":"m","dtype":"auto","allow_pickle":false})");
+  EXPECT_EQ(values["model"].dump(),
+            R"({"name_or_path":"m","dtype":"auto","num_labels":null,"allow_pickle":false})");
   EXPECT_EQ(
       values["data"].dump(),
       R"({"train":"t.jsonl","eval":null,"eval_split_ratio":0.0,"format":"auto","columns":{},)"
@@ -37,7 +38,7 @@ TEST(RunConfig, StartsLoraFromTheDefaultsOfRunFiles) {
   EXPECT_EQ(adapter["lora_alpha"], 32);
   EXPECT_EQ(adapter["target_modules"], "all-linear");
   EXPECT_EQ(adapter["path"], nullptr);
-  EXPECT_EQ(adapter["task_type"], "CAUSAL_LM");
+  EXPECT_TRUE(adapter["task_type"].is_null());  // the base says it
 }
 
 TEST(RunConfig, ScalesAlphaWithTheRank) {
@@ -132,7 +133,7 @@ TEST(RunConfig, GivesTypedDataOptionsAndSources) {
   const Json data = resolve(flat(R"("max_length": 9, "eval": ["a.jsonl", {"path": "b.jsonl",
                                      "weight": 2, "limit": 5}])"))
                         .values["data"];
-  EXPECT_EQ(data_options(data).max_length, 9);
+  EXPECT_EQ(data_options(data, {}).max_length, 9);
   const std::vector<DataSource> sources = data_sources(data["eval"]);
   ASSERT_EQ(sources.size(), 2u);
   EXPECT_EQ(sources[0].path, "a.jsonl");

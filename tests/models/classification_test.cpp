@@ -30,11 +30,11 @@ TEST_P(Classifier, GivesTheReferencesLogitsAloneAndTogether) {
   const at::NoGradGuard no_grad;
   const std::vector<Example> rows = {example(0), example(1), example(2)};
   const std::vector<const Example*> all = {&rows[0], &rows[1], &rows[2]};
-  const Tensor together = model_->class_logits(make_batch(all));
+  const Tensor together = model_->logits(make_batch(all));
   for (int k = 0; k < 3; ++k) {
     const Tensor expected = expected_.at("logits." + std::to_string(k)).unsqueeze(0);
     const std::vector<const Example*> alone = {&rows[static_cast<size_t>(k)]};
-    expect_same_logits(model_->class_logits(make_batch(alone)), expected);
+    expect_same_logits(model_->logits(make_batch(alone)), expected);
     expect_same_logits(together.narrow(0, k, 1), expected);
   }
 }

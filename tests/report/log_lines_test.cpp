@@ -39,14 +39,14 @@ TEST(EventScalars, UseTheTagsOfOtherTrainers) {
 TEST(CsvLines, HaveTheColumnsOfEveryRunAndOfTheMethod) {
   EXPECT_EQ(csv_header(csv_columns(kStep)),
             "step,epoch,loss,learning_rate,grad_norm,tokens,scored_tokens,tokens_per_second,"
-            "peak_memory_bytes,penalty,eval_loss,eval_perplexity,eval_token_accuracy,"
+            "peak_memory_bytes,penalty,eval_loss,eval_perplexity,eval_token_accuracy,eval_accuracy,"
             "\"rank, mean\"\n");
 }
 
 TEST(CsvLines, LeaveEmptyWhatALineDoesNotHave) {
   const std::vector<std::string> columns = csv_columns(kStep);
-  EXPECT_EQ(csv_line(kStep, columns), "3,0.5,1.25,0.0001,NaN,900,100,50.5,1000,,,,,7.5\n");
-  EXPECT_EQ(csv_line({{"step", 3}, {"eval_loss", 2.0}}, columns), "3,,,,,,,,,,2.0,,,\n");
+  EXPECT_EQ(csv_line(kStep, columns), "3,0.5,1.25,0.0001,NaN,900,100,50.5,1000,,,,,,7.5\n");
+  EXPECT_EQ(csv_line({{"step", 3}, {"eval_loss", 2.0}}, columns), "3,,,,,,,,,,2.0,,,,\n");
 }
 
 }  // namespace

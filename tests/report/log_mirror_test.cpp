@@ -26,8 +26,8 @@ TEST(LogMirror, WritesCsvAndEvents) {
   const std::vector<std::string> lines = split(bytes_of_file(folder / "train_log.csv"), '\n');
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_TRUE(lines[0].starts_with("step,epoch,loss,"));
-  EXPECT_EQ(lines[1], "1,,2.5,,,,,,,,,,");
-  EXPECT_EQ(lines[2], "1,,,,,,,,,,2.0,,");
+  EXPECT_EQ(lines[1], "1,,2.5,,,,,,,,,,,");
+  EXPECT_EQ(lines[2], "1,,,,,,,,,,2.0,,,");
   EXPECT_EQ(event_files(folder.path()), 1u);
 }
 
@@ -37,7 +37,7 @@ TEST(LogMirror, AddsToTheCsvOfARunThatGoesOn) {
   LogMirror(folder.path(), kBoth, /*goes_on=*/true).write({{"step", 2}, {"loss", 1.5}});
   const std::vector<std::string> lines = split(bytes_of_file(folder / "train_log.csv"), '\n');
   ASSERT_EQ(lines.size(), 4u);
-  EXPECT_EQ(lines[2], "2,,1.5,,,,,,,,,,");
+  EXPECT_EQ(lines[2], "2,,1.5,,,,,,,,,,,");
 }
 
 TEST(LogMirror, LeavesNothingOfAnEarlierRun) {

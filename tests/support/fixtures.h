@@ -47,16 +47,16 @@ inline std::vector<int32_t> ids_of(const Tensor& tensor) {
   return {ids.const_data_ptr<int32_t>(), ids.const_data_ptr<int32_t>() + ids.numel()};
 }
 
-/// A tiny committed checkpoint in float32 on the CPU.
+/// A tiny committed checkpoint in float32 on the CPU: "llama", or a classifier, "classifiers/bert".
 inline std::unique_ptr<CausalLM> fixture_model(const std::string& name) {
-  return load_model(HfDirectory(fixture("models/" + name)), at::kFloat, at::kCPU);
+  const std::string folder = name.find('/') == std::string::npos ? "models/" + name : name;
+  return load_model(HfDirectory(fixture(folder)), at::kFloat, at::kCPU);
 }
 
-/// Logits of one sequence, (tokens, V).
+/// Logits of one sequence, (tokens, V); of a classifier (1, classes).
 inline Tensor logits_of(const CausalLM& model, const std::vector<int32_t>& ids) {
   const at::NoGradGuard no_grad;
-  const ModelInput input = model.input(make_batch({ids}));
-  return model.logits(CausalLM::real_rows(model.hidden(input), input));
+  return model.logits(make_batch({ids}));
 }
 
 /// At most 1e-4 of the expected logits' standard deviation apart, everywhere.

@@ -25,9 +25,17 @@ inline std::vector<std::string> tiny_architectures() {
   return tiny_models_with("lora/training.json");
 }
 
+/// The same with a classifier of every kind of head behind them.
+inline std::vector<std::string> tiny_architectures_and_classifiers() {
+  std::vector<std::string> names = tiny_architectures();
+  names.insert(names.end(), {"classifiers/bert", "classifiers/roberta", "classifiers/llama"});
+  return names;
+}
+
 /// The name as GoogleTest takes it.
 inline std::string test_name(std::string name) {
   std::replace(name.begin(), name.end(), '-', '_');
+  std::replace(name.begin(), name.end(), '/', '_');
   return name;
 }
 

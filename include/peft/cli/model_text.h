@@ -17,6 +17,7 @@ struct ModelText {
   std::optional<ChatTemplate> chat_template;
   std::vector<int32_t> stop_ids;
   std::string tokenizer_hash;
+  Json config;                       ///< config.json, or an empty object
   std::optional<int64_t> positions;  ///< config.json's maximum; absent when it names none
 
   TextPipeline pipeline() const {

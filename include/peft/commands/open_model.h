@@ -46,6 +46,8 @@ struct OpenModel {
   std::unique_ptr<CausalLM> model;
   std::unique_ptr<Adapter> adapter;  // destroyed before the model
 
+  /// Reads the model; `dtype` as in a run file.
+  void load(const std::string& dtype);
   /// Puts the stored adapter on the model, if there is one.
   void attach();
 };
@@ -54,11 +56,19 @@ struct OpenModel {
 /// UsageError or ModelError when there is none.
 std::filesystem::path base_folder(const Json& request, const std::optional<StoredAdapter>& stored);
 
-/// The same folder, opened; its weights may be pickled where the request's "allow_pickle" says so.
+/// Gives the base the classification head that a stored adapter trained, if it did and the base has
+/// none of its own: as many classes as its tensors have rows, under the names beside them. Throws
+/// ModelError.
+void take_class_head(HfDirectory& base, const StoredAdapter& stored);
+
+/// The same folder, opened, with a stored adapter's head; its weights may be pickled where the
+/// request's "allow_pickle" says so.
 HfDirectory base_directory(const Json& request, const std::optional<StoredAdapter>& stored);
 
-/// Opens what "model", "adapter", "dtype", "device" and "threads" of a request name. An adapter
-/// without "model" says its base itself. Throws UsageError or ModelError.
+/// Opens what "model", "adapter", "device" and "threads" of a request name, headers only. An
+/// adapter without "model" says its base itself. Throws UsageError or ModelError.
+OpenModel open_base(const Json& request);
+/// The same and the model, in the request's "dtype".
 OpenModel open_model(const Json& request);
 
 /// The chat template in an adapter's folder: the one that it was trained with.
@@ -70,6 +80,6 @@ TextSide text_side(const OpenModel& open, const Json& request);
 
 /// Throws DataError for a row with an id outside the model's vocabulary (data of ids, or a
 /// tokenizer that is not the model's).
-void check_ids(const Dataset& data, const CausalLM& model);
+void check_ids(const Dataset& data, int64_t vocabulary);
 
 }  // namespace peft

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "peft/commands/open_model.h"
+#include "peft/config/run_task.h"
 
 namespace peft {
 
@@ -12,6 +13,7 @@ struct RunData {
 };
 
 /// Reads what the `data` section of a resolved config names. Throws DataError.
-RunData read_data(const Json& config, const TextSide& text, const CausalLM& model);
+RunData read_data(const Json& config, const RunTask& task, const TextSide& text,
+                  int64_t vocabulary);
 
 }  // namespace peft

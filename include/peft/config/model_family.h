@@ -23,9 +23,23 @@ const std::vector<ModelFamily>& model_families();
 /// The family of a config's model_type. Throws ModelError with the known ones and `where` in front.
 const ModelFamily& find_family(const std::string& model_type, const std::string& where);
 
-/// Rows of the classification head that a config's architecture has
-/// ("...ForSequenceClassification": as many as id2label names, else num_labels, else 2); 0: it is a
-/// language model's.
-int64_t class_count(const Json& config);
+/// Names of the classes that the head of a "...ForSequenceClassification" tells apart, in the
+/// head's order: those of id2label, else "LABEL_0", ... for num_labels, else for 2. One is a number
+/// to predict (regression). None: a language model's config.
+std::vector<std::string> class_labels(const Json& config);
+
+/// The config of the same model with a new classification head in its head's place. Labels that are
+/// the numbers of their places need no names.
+Json with_class_head(Json config, const ModelFamily& family,
+                     const std::vector<std::string>& labels);
+
+/// The modules that are a classification head in one family or another, as PEFT knows them.
+const std::vector<std::string>& class_head_names();
+
+/// Whether a tensor is part of a classification head: "score.weight".
+bool is_class_head(const std::string& tensor);
+
+/// Whether a tensor is part of a head that a model with a classification head has no use for.
+bool is_other_head(const std::string& tensor, const std::string& model_type);
 
 }  // namespace peft

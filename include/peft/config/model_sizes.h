@@ -50,7 +50,9 @@ struct ModelSizes {
   bool branch_norms = false;                ///< norms behind the branches too
   std::vector<PlannedLinear> linears;       ///< of the blocks, in the files' order by layer
   int64_t parameters = 0;                   ///< a tied head is counted once
-  std::map<std::string, int64_t> elements;  ///< of every tensor, by its full name
+  int64_t classes = 0;                      ///< of a classification head; 0: a language model
+  int64_t class_head = 0;                   ///< elements of that head
+  std::map<std::string, int64_t> elements;  ///< of every other tensor, by its full name
   std::map<Dtype, int64_t> stored;          ///< parameters by the files' dtype
 
   /// Width of a block's projection, the same in every layer; 0 without one.

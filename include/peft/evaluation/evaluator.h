@@ -22,7 +22,8 @@ struct Evaluation {
   /// NaN-free only if the model is: a NaN loss stays one.
   double loss() const { return loss_sum / static_cast<double>(scored_tokens); }
   double perplexity() const;
-  double token_accuracy() const {
+  /// Share of the scored tokens, or of a classifier's rows, that the model has right.
+  double accuracy() const {
     return static_cast<double>(correct_tokens) / static_cast<double>(scored_tokens);
   }
 };

@@ -36,6 +36,12 @@ class HfDirectory {
 
   const std::filesystem::path& path() const { return path_; }
   const Json& config() const { return config_; }
+  /// Uses another config from here on: the same model with a new head, which the files lack.
+  void give_new_head(Json config) {
+    config_ = std::move(config);
+    has_new_head_ = true;
+  }
+  bool has_new_head() const { return has_new_head_; }
   /// config.json's "model_type".
   const std::string& model_type() const { return model_type_; }
   /// generation_config.json's and config.json's eos ids, without duplicates.
@@ -67,6 +73,7 @@ class HfDirectory {
 
   std::filesystem::path path_;
   Json config_;
+  bool has_new_head_ = false;
   std::string model_type_;
   std::vector<int32_t> eos_token_ids_;
   std::vector<Shard> shards_;

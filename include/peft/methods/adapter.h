@@ -42,12 +42,16 @@ class Adapter {
   /// The file's name and the config beside it. `base` is where the host came from.
   virtual const char* weights_file() const { return "adapter_model.safetensors"; }
   virtual Json file_config(const std::string& base) const;
-  /// Further files that its readers ask for, by name.
-  virtual std::vector<std::pair<std::string, Json>> other_files() const { return {}; }
+  /// Further files that its readers ask for, by name: a classifier's labels.
+  virtual std::vector<std::pair<std::string, Json>> other_files() const;
 
   /// Takes the values of exported names. All mismatches of one load are reported together, under
   /// `where`. Throws ModelError.
-  virtual void import_tensors(const NamedTensors& tensors, const std::string& where);
+  virtual void import_tensors(const NamedTensors& stored, const std::string& where);
+
+  /// Trains the host's classification head beside the method, as PEFT does for SEQ_CLS. A new head
+  /// starts as in transformers: normal with deviation 0.02, biases zero.
+  void train_class_head(uint64_t seed);
 
   /// Added to the loss of a step; undefined: none.
   virtual Tensor penalty() const { return {}; }
@@ -127,6 +131,8 @@ class Adapter {
 
   /// The tensors that `import_tensors` fills, with the file's names.
   virtual NamedTensors importable() const { return exported(); }
+  /// The host's parameters that train in place, by their own names.
+  NamedTensors borrowed() const;
   /// The file's name of a tensor of `trainable()`.
   virtual std::string exported_name(const std::string& own) const;
 
@@ -161,6 +167,9 @@ class Adapter {
 
 /// Prefix of the names in Hugging Face PEFT's files.
 inline constexpr const char* kPeftPrefix = "base_model.model.";
+
+/// Names of a classifier's labels beside its adapter: {"id2label": {"0": ...}}.
+inline constexpr const char* kLabelsFile = "labels.json";
 
 /// A seeded generator of an adapter tensor's start values: depends on the seed and the tensor's
 /// name only, not on the order of construction.

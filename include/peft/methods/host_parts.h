@@ -14,8 +14,9 @@ struct NamedPart {
   const torch::nn::Module* module;
 };
 
-/// Modules that own parameters and whose name ends with an entry of `endings` (a list), as PEFT
-/// matches modules_to_save: without regard to dots. Throws UsageError for an entry without a match.
+/// Modules whose name ends with an entry of `endings` (a list), as PEFT matches modules_to_save:
+/// without regard to dots. Throws UsageError for an entry without a match; of the names that heads
+/// of classifiers have in one family or another, one is enough.
 std::vector<NamedPart> parts_ending_with(const CausalLM& model, const Json& endings,
                                          const std::string& key);
 

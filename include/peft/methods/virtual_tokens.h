@@ -47,12 +47,15 @@ class VirtualTokenAdapter : public Adapter {
   Tensor rows();
 
  protected:
+  NamedTensors importable() const override;
   /// Called once by the derived constructor, when the encoder is known. Fills PEFT's fields.
   void set_encoder(std::shared_ptr<PromptEncoder> encoder, int64_t token_dim, int64_t heads);
 
   Json json_;
 
  private:
+  void take_rows(const Tensor& rows, const std::string& where);
+
   std::shared_ptr<PromptEncoder> encoder_;
   Tensor computed_;  // by the encoder, with its graph
   Tensor leaf_;      // its detached value, which the forward uses

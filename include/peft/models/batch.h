@@ -16,7 +16,8 @@ struct Batch {
   Tensor labels;        ///< (N) int64 at the ids' positions, kIgnored where not scored
   Tensor positions;     ///< (N) int64, from 0 in every segment
   Tensor types;         ///< (N) int64, 1 in the second of two texts; undefined: 0 everywhere
-  Tensor classes;       ///< (B) int64, each row's class; undefined: the rows are text to predict
+  Tensor classes;       ///< (B) int64, each row's class; undefined: the rows have none
+  Tensor scores;        ///< (B) float32, each row's number to predict; 0 in rows without one
   Tensor dropout_keys;  ///< (N) int64, a function of seed and position alone; undefined: no dropout
   Segments segments;
 

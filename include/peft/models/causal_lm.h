@@ -40,7 +40,11 @@ struct ModelShape {
   int64_t vocabulary = 0;
   int64_t max_positions = 0;
   double logit_softcap = 0;  ///< logits become softcap * tanh(logits / softcap); 0: off
-  int64_t classes = 0;       ///< rows of a classification head; 0: a language model
+  bool causal = true;        ///< else every token sees all of its sequence
+  /// Names of a classification head's classes, see class_labels; none: a language model.
+  std::vector<std::string> labels = {};
+
+  int64_t classes() const { return static_cast<int64_t>(labels.size()); }
 };
 
 /// A pretrained decoder: trunk and head, frozen, with sockets. Module and parameter names are the
@@ -64,13 +68,18 @@ class CausalLM : public torch::nn::Module {
 
   /// (n, D) -> (n, V), in the model's dtype.
   Tensor logits(const Tensor& hidden) const;
+  /// Of each of a batch's tokens, (N, V); of a classifier's sequences, (B, classes).
+  Tensor logits(const Batch& batch) const;
 
   /// Sum of the next-token losses over the batch's scored tokens, and their number. With
   /// `count_correct` also how many the model would have predicted. Never holds all logits.
   HeadLoss loss(const Batch& batch, bool count_correct = false) const;
 
-  /// Of a model with a classification head, one row per sequence: (B, classes).
-  Tensor class_logits(const Batch& batch) const;
+  /// Rows that the head sees and what they are scored against.
+  struct ScoredStates {
+    Tensor states;   ///< (n, D)
+    Tensor targets;  ///< (n) int64
+  };
 
   /// Token embeddings as a batch's rows begin, without positions: (N) -> (N, D).
   virtual Tensor embed(const Tensor& ids) const { return token_embedding().forward(ids); }
@@ -94,6 +103,8 @@ class CausalLM : public torch::nn::Module {
   void checkpoint_activations(bool on) { checkpoints_ = on; }
 
   Socket<InputHook> input_hook;
+  /// Parameters of a new head, which no file holds.
+  std::vector<std::string> new_parameters;
 
  protected:
   explicit CausalLM(ModelShape shape) : shape_(std::move(shape)) {}
@@ -102,7 +113,7 @@ class CausalLM : public torch::nn::Module {
   virtual Tensor trunk(const ModelInput& input, KvCache* cache) const = 0;
 
   /// What a classification head sees of each sequence, (B, D): the last token's state, as decoders
-  /// have it. hidden: (N, D), of the sequences' own tokens.
+  /// have it. hidden: (N, D), of these sequences.
   virtual Tensor pooled(const Tensor& hidden, const Segments& segments) const;
 
   /// One block's result; the block is computed again in the backward if that was asked for.
@@ -111,6 +122,9 @@ class CausalLM : public torch::nn::Module {
   }
 
  private:
+  Tensor pooled(const Batch& batch) const;
+  ScoredStates scored_states(const Batch& batch) const;
+
   ModelShape shape_;
   bool checkpoints_ = false;
 };

@@ -16,8 +16,8 @@ at::ScalarType compute_dtype(const std::string& choice, const HfDirectory& direc
                              at::Device device);
 
 /// Builds the model of a folder and reads every tensor once, straight into its final place. The
-/// model is frozen. Throws ModelError: unknown architecture, tensors missing, left over or of
-/// another shape (all of one load together).
+/// model is frozen; a new head (HfDirectory::give_new_head) is zero. Throws ModelError: unknown
+/// architecture, tensors missing, left over or of another shape (all of one load together).
 std::unique_ptr<CausalLM> load_model(const HfDirectory& directory, at::ScalarType dtype,
                                      at::Device device);
 

@@ -13,10 +13,10 @@ namespace peft {
 struct ModelBlueprint {
   const ModelFamily& family;
   const Json& config;
-  std::string where;          ///< "DIR/config.json", for messages
-  at::TensorOptions options;  ///< dtype and device of every tensor
-  bool tied = false;          ///< the head is the token embedding
-  int64_t classes = 0;        ///< rows of a classification head; 0: a language model
+  std::string where;                     ///< "DIR/config.json", for messages
+  at::TensorOptions options;             ///< dtype and device of every tensor
+  bool tied = false;                     ///< the head is the token embedding
+  std::vector<std::string> labels = {};  ///< of a classification head; none: a language model
 };
 
 /// Builds the model with uninitialised tensors. Throws ModelError for a config it does not support.

@@ -25,7 +25,7 @@ struct TrainOptions {
   uint64_t seed = 42;
   int64_t logging_steps = 1;
   std::optional<int64_t> eval_steps;  ///< absent: at the end of each epoch
-  std::string metric = "eval_loss";   ///< or eval_token_accuracy: what tells the best checkpoint
+  std::string metric = "eval_loss";   ///< or eval_[token_]accuracy: what tells the best checkpoint
   std::optional<int64_t> patience;    ///< evaluations without a better figure; absent: no early end
   std::string spike_policy = "warn";  ///< warn, stop, rollback
   bool longest_first = false;         ///< run the largest micro-batch once before the first step

@@ -100,13 +100,16 @@ std::vector<Key> modules_to_save_keys() {
 }
 
 int64_t saved_module_parameters(const Json& adapter, const ModelSizes& model) {
+  const Json& endings = adapter.at("modules_to_save");
   int64_t count = 0;
   for (const auto& [name, elements] : model.elements) {
-    const std::string module = name.substr(0, name.rfind('.'));
-    const Json& endings = adapter.at("modules_to_save");
-    const bool taken = std::any_of(endings.begin(), endings.end(), [&](const Json& ending) {
-      return module.ends_with(ending.get<std::string>());
-    });
+    bool taken = false;
+    for (size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+      const std::string module = name.substr(0, dot);
+      taken = taken || std::any_of(endings.begin(), endings.end(), [&](const Json& ending) {
+                return module.ends_with(ending.get<std::string>());
+              });
+    }
     count += taken ? elements : 0;
   }
   return count;

@@ -8,8 +8,8 @@ using enum ValueType;
 
 bool is_block_norm(const std::string& module) {
   const std::string leaf = module.substr(module.rfind('.') + 1);
-  return (leaf.starts_with("ln_") || leaf.ends_with("norm")) && leaf != "q_norm" &&
-         leaf != "k_norm";
+  return (leaf.starts_with("ln_") || leaf.ends_with("norm") || leaf == "LayerNorm") &&
+         leaf != "q_norm" && leaf != "k_norm";
 }
 
 int64_t norm_parameters(const Json& adapter, const ModelSizes& model) {
