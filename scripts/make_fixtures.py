@@ -17,9 +17,9 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_TH
 
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# The first one's models are read by the next four.
-PARTS = ["models", "classifiers", "training", "methods", "combinations", "chat_templates", "masks", "family_masks",
-         "plain_text", "gguf", "gguf_architectures", "pickles", "tiny_tokenizers", "real_tokenizers", "parquet"]
+# The first two write models that the next four read.
+PARTS = ["models", "classifiers", "classifier_runs", "training", "methods", "combinations", "chat_templates", "masks",
+         "family_masks", "plain_text", "gguf", "gguf_architectures", "pickles", "tiny_tokenizers", "real_tokenizers", "parquet"]
 
 
 def main() -> None:
