@@ -57,10 +57,10 @@ RunTask settle_task(Json& config, Json& origin, const Json& model_config) {
   if (!classifies) {
     return run;
   }
-  check<UsageError>(number.is_null() || run.labels.empty() ||
-                        number == static_cast<int64_t>(run.labels.size()),
-                    "model.num_labels: the base's head has {} classes, found {}",
-                    run.labels.size(), number.dump());
+  check<UsageError>(
+      number.is_null() || run.labels.empty() || number == static_cast<int64_t>(run.labels.size()),
+      "model.num_labels: the base's head has {} classes, found {}", run.labels.size(),
+      number.dump());
   save_class_head(adapter);
   const bool one = run.labels.size() == 1 || (run.labels.empty() && number == 1);
   run.task = one ? Task::kRegression : Task::kClassification;
@@ -81,8 +81,7 @@ void give_class_head(HfDirectory& base, const Json& num_labels, std::vector<std:
                    "regression model.num_labels 1",
                    labels.empty() ? "" : escaped(labels.front()));
   const std::string where = (base.path() / "config.json").string();
-  base.give_new_head(
-      with_class_head(base.config(), find_family(base.model_type(), where), labels));
+  base.give_new_head(with_class_head(base.config(), find_family(base.model_type(), where), labels));
 }
 
 void save_class_head(Json& adapter) {

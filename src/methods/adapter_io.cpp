@@ -17,6 +17,7 @@ namespace peft {
 namespace {
 
 constexpr const char* kConfig = "adapter_config.json";
+constexpr const char* kHubHead = "model_head.safetensors";
 
 /// Members in alphabetical order; what they hold stays as it is, since the order of a pattern's
 /// keys has a meaning.
@@ -47,6 +48,16 @@ bool changes_nothing(const NamedTensors& tensors) {
   return any;
 }
 
+void add_tensors(const std::filesystem::path& path, NamedTensors& tensors) {
+  const SafetensorsFile file(path);
+  for (const auto& [name, info] : file.tensors()) {
+    Tensor tensor = at::empty(info.shape, scalar_type(info.dtype, path.string() + ": " + name));
+    file.read(name,
+              {static_cast<std::byte*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())});
+    tensors.emplace_back(name, tensor);
+  }
+}
+
 }  // namespace
 
 void save_adapter(const Adapter& adapter, const std::filesystem::path& directory,
@@ -60,20 +71,25 @@ void save_adapter(const Adapter& adapter, const std::filesystem::path& directory
 
 void write_adapter(const StoredAdapter& adapter) {
   std::vector<Tensor> host;
-  std::vector<TensorToWrite> tensors;
+  std::vector<TensorToWrite> tensors, head;
   for (const auto& [name, tensor] : adapter.tensors) {
     host.push_back(tensor.detach().to(at::kCPU, at::kFloat).contiguous());
     check<NumericError>(host.back().isfinite().all().item<bool>(),
                         "{}: {} holds values that are not finite; nothing was written",
                         adapter.path.string(), name);
-    tensors.push_back({name,
-                       Dtype::kF32,
-                       host.back().sizes().vec(),
-                       {static_cast<const std::byte*>(host.back().const_data_ptr()),
-                        static_cast<size_t>(host.back().nbytes())}});
+    // PEFT's names have a prefix; AdapterHub keeps a head apart from its adapter.
+    (is_class_head(name) ? head : tensors)
+        .push_back({name,
+                    Dtype::kF32,
+                    host.back().sizes().vec(),
+                    {static_cast<const std::byte*>(host.back().const_data_ptr()),
+                     static_cast<size_t>(host.back().nbytes())}});
   }
   std::filesystem::create_directories(adapter.path);
   write_safetensors(adapter.weights, std::move(tensors));
+  if (!head.empty()) {
+    write_safetensors(adapter.path / kHubHead, std::move(head));
+  }
   write_file(adapter.path / kConfig, sorted(adapter.config).dump(2) + "\n");
 }
 
@@ -86,17 +102,11 @@ StoredAdapter read_adapter(const std::filesystem::path& directory) {
                        {},
                        directory,
                        weights};
-  const SafetensorsFile file(weights);
-  check<ModelError>(!file.tensors().empty(), "{}: holds no tensors", file.path().string());
-  for (const auto& [name, info] : file.tensors()) {
-    Tensor tensor =
-        at::empty(info.shape, scalar_type(info.dtype, file.path().string() + ": " + name));
-    file.read(name,
-              {static_cast<std::byte*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())});
-    stored.tensors.emplace_back(name, tensor);
-    if (is_class_head(name)) {  // beside a bottleneck, whose config does not say so
-      stored.config["task_type"] = "SEQ_CLS";
-    }
+  add_tensors(weights, stored.tensors);
+  check<ModelError>(!stored.tensors.empty(), "{}: holds no tensors", weights.string());
+  if (std::filesystem::exists(directory / kHubHead)) {
+    add_tensors(directory / kHubHead, stored.tensors);
+    stored.config["task_type"] = "SEQ_CLS";
   }
   check_recorded_scale(stored);
   return stored;

@@ -33,13 +33,13 @@ class SmallLinear final : public torch::nn::Module {
 
 /// A(z) = s (f(z W_d^T + b_d) W_u^T + b_u), with W_d (b, D) and W_u (D, b).
 /// Houlsby: x + h + A(h) behind a branch's result h (Houlsby et al. 2019, section 2.1).
-/// Pfeiffer: x + h + A(x + h) (Pfeiffer et al. 2020, section 3.2). Parallel: x + h + A(x) (He et
-/// al. 2022, section 3.3).
+/// Pfeiffer: x + h + A(x + h) (Pfeiffer et al. 2020, section 3.2), where the block has a norm
+/// behind the sum A(norm(x + h)). Parallel: x + h + A(x) (He et al. 2022, section 3.3).
 class Bottleneck final : public ResidualHook {
  public:
-  Bottleneck(int64_t width, int64_t size, Place place, Activation activation, double scale,
-             const at::TensorOptions& options)
-      : place_(place), activation_(activation), scale_(scale) {
+  Bottleneck(int64_t width, int64_t size, Place place, const Norm* norm, Activation activation,
+             double scale, const at::TensorOptions& options)
+      : place_(place), norm_(norm), activation_(activation), scale_(scale) {
     const auto down = register_module("adapter_down", std::make_shared<torch::nn::Module>());
     down_ = down->register_module("0", std::make_shared<SmallLinear>(width, size, options));
     up_ = register_module("adapter_up", std::make_shared<SmallLinear>(size, width, options));
@@ -47,7 +47,10 @@ class Bottleneck final : public ResidualHook {
 
   Tensor add(const Tensor& x, const Tensor& branch) override {
     const Tensor sum = x + branch;
-    const Tensor& z = place_ == Place::kBehind ? branch : place_ == Place::kOnStream ? sum : x;
+    const Tensor z = place_ == Place::kBehind   ? branch
+                     : place_ == Place::kBeside ? x
+                     : norm_ != nullptr         ? norm_->forward(sum)
+                                                : sum;
     const Tensor result = up_->forward(activation_(down_->forward(z)));
     return scale_ == 1.0 ? sum + result : sum + result * scale_;
   }
@@ -74,6 +77,7 @@ class Bottleneck final : public ResidualHook {
 
  private:
   Place place_;
+  const Norm* norm_;  // behind the sum
   Activation activation_;
   double scale_;
   std::shared_ptr<SmallLinear> down_, up_;
@@ -98,11 +102,10 @@ class BottleneckAdapter final : public Adapter {
       if ((!branch.is_mlp && !both) || contains(left_out, layer)) {
         continue;
       }
-      const auto hook =
-          std::make_shared<Bottleneck>(width, size_of(width, layer), place, f,
-                                       json.at("scaling").get<double>(), float32_like(model));
-      const std::string path =
-          branch.path + (branch.is_mlp ? ".output_adapters" : ".attention_adapters");
+      const auto hook = std::make_shared<Bottleneck>(
+          width, size_of(width, layer), place, branch.residual->norm_behind, f,
+          json.at("scaling").get<double>(), float32_like(model));
+      const std::string path = branch.path + place_name(branch);
       hook->start(json.at("init_weights").get<std::string>(), seed, path);
       plug(path, branch.residual->hook, hook);
     }
@@ -137,21 +140,29 @@ class BottleneckAdapter final : public Adapter {
     if (has_borrowed(own)) {  // a classification head
       return own;
     }
-    const size_t end = own.find("_adapters.") + 9;
-    return own.substr(0, end) + kHolder + "default" + own.substr(end);
+    const size_t end = own.rfind(".adapter_");
+    return own.substr(0, end) + kHolder + ".default" + own.substr(end);
   }
 
  private:
-  static constexpr const char* kHolder = ".adapters.";
+  static constexpr const char* kHolder = ".adapters";
+
+  /// AdapterHub's module: encoders have theirs inside the branch's own.
+  std::string place_name(const NamedResidual& branch) const {
+    const std::string name = branch.is_mlp ? ".output" : ".attention";
+    return !model().shape().causal ? (branch.is_mlp ? name : name + ".output") : name + "_adapters";
+  }
 
   /// The adapter's name in the file is its maker's choice.
   static std::string with_our_name(const std::string& name) {
-    const size_t begin = name.find(kHolder);
-    const size_t end = begin == std::string::npos ? begin : name.find('.', begin + 10);
-    return end == std::string::npos
+    const size_t end = name.rfind(".adapter_");
+    const size_t begin = name.rfind(std::string(kHolder) + ".", end);
+    return end == std::string::npos || begin == std::string::npos
                ? name
-               : name.substr(0, begin) + kHolder + "default" + name.substr(end);
+               : name.substr(0, begin) + kHolder + ".default" + name.substr(end);
   }
+
+  Json head_config() const;
 
   static bool contains(const Json& list, int64_t layer) {
     return list.is_array() && std::find(list.begin(), list.end(), Json(layer)) != list.end();
@@ -214,10 +225,27 @@ Json BottleneckAdapter::file_config(const std::string& base) const {
           {"version", kHubVersion}};
 }
 
+/// Of the classification head, which the library keeps in a file of its own.
+Json BottleneckAdapter::head_config() const {
+  const ModelShape& shape = model().shape();
+  Json labels = Json::object();
+  for (size_t i = 0; i < shape.labels.size(); ++i) {
+    labels[shape.labels[i]] = i;
+  }
+  return {{"config", nullptr},     {"hidden_size", shape.hidden},
+          {"label2id", labels},    {"model_class", shape.architecture},
+          {"model_name", ""},      {"model_type", shape.model_type},
+          {"name", nullptr},       {"num_labels", shape.classes()},
+          {"version", kHubVersion}};
+}
+
 /// Models that AdapterHub reaches by names alone, through its plug-in interface, have their names
 /// beside the adapter.
 std::vector<std::pair<std::string, Json>> BottleneckAdapter::other_files() const {
   auto files = Adapter::other_files();
+  if (model().shape().classes() > 0) {
+    files.push_back({"head_config.json", head_config()});
+  }
   const std::string& type = model().shape().model_type;
   if (type != "qwen2" && type != "qwen3") {
     return files;

@@ -107,6 +107,8 @@ class BertBlock final : public Block {
     up_ = add(*inner, Role::kMlpUp, c.sizes.hidden, c.sizes.mlp);
     down_ = add(*output, Role::kMlpDown, c.sizes.mlp, c.sizes.hidden);
     mlp_norm_ = output->register_module("LayerNorm", bert_norm(c, options));
+    attention_residual.norm_behind = attention_norm_.get();
+    mlp_residual.norm_behind = mlp_norm_.get();
   }
 
   Tensor forward(const Tensor& x, const BlockInput& input) const override {
@@ -150,7 +152,8 @@ class BertClassifier final : public Decoder {
 
  protected:
   Tensor enter(const ModelInput& input) const override {
-    const Tensor types = input.types.defined() ? input.types : at::zeros_like(input.positions);
+    const bool has_types = input.types.defined() && types_->weight().size(0) > 1;
+    const Tensor types = has_types ? input.types : at::zeros_like(input.positions);
     return norm_->forward(input.embeddings + types_->forward(types) +
                           positions_->forward(input.positions + first_position_));
   }

@@ -14,24 +14,38 @@ namespace {
 
 using TensorMap = std::map<std::string, Tensor>;
 
+/// Folders below fixtures/methods and, of classifiers, fixtures/classifiers/MODEL.
 std::vector<std::string> case_names() {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(fixture("methods"))) {
-    if (entry.is_directory()) {
-      names.push_back(entry.path().filename().string());
+  for (const char* root : {"methods", "classifiers"}) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(fixture(root))) {
+      if (entry.path().filename() == "training.json") {
+        const auto folder = entry.path().parent_path();
+        names.push_back(folder.lexically_relative(fixture("")).string());
+      }
     }
   }
   std::sort(names.begin(), names.end());
   return names;
 }
 
-std::vector<Example> method_rows() {
+/// The rows beside the cases, or beside the models of the cases.
+std::vector<Example> rows_for(const std::filesystem::path& folder) {
+  std::filesystem::path file = folder.parent_path() / "rows.jsonl";
+  if (!std::filesystem::exists(file)) {
+    file = folder.parent_path().parent_path() / "rows.jsonl";
+  }
   std::vector<Example> examples;
-  std::ifstream stream(fixture("methods/rows.jsonl"));
+  std::ifstream stream(file);
   for (std::string line; std::getline(stream, line);) {
     const Json row = Json::parse(line);
-    examples.push_back({.ids = row.at("input_ids").get<std::vector<int32_t>>(),
-                        .labels = row.at("labels").get<std::vector<int32_t>>()});
+    Example example;
+    example.ids = row.at("input_ids").get<std::vector<int32_t>>();
+    example.labels = row.value("labels", std::vector<int32_t>(example.ids.size(), kIgnored));
+    example.label = row.value("label", -1);
+    example.score = row.value("score", 0.0F);
+    example.second_type = row.value("second_type", 0);
+    examples.push_back(example);
   }
   return examples;
 }
@@ -50,7 +64,7 @@ TensorMap under(const TensorMap& all, const std::string& prefix) {
 class MethodReference : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    model_ = fixture_model(case_.at("model").get<std::string>());
+    model_ = case_model();
     adapter_ = load_adapter(*model_, read_adapter(folder_));
     use_stored_encoder();
   }
@@ -67,6 +81,11 @@ class MethodReference : public testing::TestWithParam<std::string> {
     for (auto [name, tensor] : adapter_->trainable()) {
       tensor.copy_(encoder.at(name.substr(name.find('.') + 1)));
     }
+  }
+
+  std::unique_ptr<CausalLM> case_model() const {
+    const std::string group = GetParam().substr(0, GetParam().rfind('/'));
+    return fixture_model(group == "methods" ? case_.at("model").get<std::string>() : group);
   }
 
   std::vector<StepRecord> run(const TrainOptions& options) {
@@ -151,18 +170,30 @@ class MethodReference : public testing::TestWithParam<std::string> {
     }
   }
 
-  std::filesystem::path folder_ = fixture("methods/" + GetParam());
+  std::filesystem::path folder_ = fixture(GetParam());
   Json case_ = read_json<DataError>(folder_ / "training.json");
   TensorMap expected_ = read_tensors(folder_ / "expected.safetensors");
   bool is_converted_ = !under(expected_, "converted.").empty();
-  std::vector<Example> rows_ = method_rows();
+  std::vector<Example> rows_ = rows_for(folder_);
   std::unique_ptr<CausalLM> model_;
   std::unique_ptr<Adapter> adapter_;
 };
 
 TEST_P(MethodReference, GivesTheLogits) {
-  const auto ids = case_.at("ids").at(0).get<std::vector<int32_t>>();
-  expect_same_logits(logits_of(*model_, ids), expected_.at("logits.0"));
+  const at::NoGradGuard no_grad;
+  const Json& types = case_.value("second_types", Json());
+  for (size_t k = 0; k < case_.at("ids").size(); ++k) {
+    const std::string name = "logits." + std::to_string(k);
+    if (expected_.count(name) == 0) {
+      continue;
+    }
+    Example row;
+    row.ids = case_.at("ids").at(k).get<std::vector<int32_t>>();
+    row.second_type = types.is_array() && types.at(k).is_number() ? types.at(k).get<int64_t>() : 0;
+    const std::vector<const Example*> rows = {&row};
+    expect_same_logits(model_->logits(make_batch(rows)),
+                       expected_.at(name).view({-1, expected_.at(name).size(-1)}));
+  }
 }
 
 TEST_P(MethodReference, TakesTheGradient) {
@@ -239,7 +270,7 @@ TEST_P(MethodReference, FollowsTheWholeScheduleOfRanks) {
             read_json<DataError>(folder_ / "pruned" / "adapter_config.json").at("rank_pattern"));
   const TensorMap pruned = read_tensors(folder_ / "pruned" / "adapter_model.safetensors");
   expect_tensors(tensors(), pruned, /*rtol=*/1e-3, /*atol=*/2e-5);
-  const auto model = fixture_model(case_.at("model").get<std::string>());
+  const auto model = case_model();
   const auto again = load_adapter(*model, read_adapter(folder_ / "pruned"));
   EXPECT_EQ(again->exported().size(), pruned.size());
 }
@@ -248,6 +279,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, MethodReference, testing::ValuesIn(case_names())
                          [](const auto& entry) {
                            std::string name = entry.param;
                            std::replace(name.begin(), name.end(), '-', '_');
+                           std::replace(name.begin(), name.end(), '/', '_');
                            return name;
                          });
 

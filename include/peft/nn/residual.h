@@ -2,6 +2,7 @@
 
 #include "peft/kernels/tensor.h"
 #include "peft/nn/hooks.h"
+#include "peft/nn/norm.h"
 
 namespace peft {
 
@@ -11,6 +12,8 @@ class Residual {
   Tensor add(const Tensor& x, const Tensor& branch) const;
 
   Socket<ResidualHook> hook;
+  /// What the block sends the sum through before anything else; null: nothing.
+  const Norm* norm_behind = nullptr;
 };
 
 }  // namespace peft
