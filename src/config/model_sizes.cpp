@@ -52,7 +52,7 @@ constexpr LinearName kLinearNames[] = {
 bool is_buffer(const std::string& name) {
   for (const char* ending :
        {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
-        ".attention.masked_bias", ".embeddings.position_ids"}) {
+        ".attention.masked_bias", "embeddings.position_ids"}) {
     if (name.ends_with(ending)) {
       return true;
     }

@@ -234,14 +234,14 @@ void DatasetBuilder::split(const FormattedRow& row, std::vector<FormattedRow>& p
 /// False if nothing of it is scored.
 bool DatasetBuilder::add_example(FormattedRow formatted, const FormattedSource& source) {
   Example example;
-  const bool classifies = shape_ == RowShape::kClassification;
+  const bool classifies = options_.task != Task::kLanguageModel;
   const int64_t scored = classifies ? 1 : scored_tokens(formatted.labels);
   if (scored == 0) {
     return false;
   }
   example.prompt_length =
       classifies ? static_cast<int64_t>(formatted.ids.size()) : last_span(formatted.labels);
-  if (classifies && options_.task == Task::kClassification) {
+  if (options_.task == Task::kClassification) {
     example.label = labels_.number(source.label, where());
   }
   example.score = source.score;

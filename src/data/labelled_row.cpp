@@ -32,6 +32,15 @@ float read_score(const Json& label, const std::string& where) {
   return score;
 }
 
+void read_target(const Json& label, const DataOptions& options, const std::string& where,
+                 FormattedSource& source) {
+  if (options.task == Task::kRegression) {
+    source.score = read_score(label, where);
+  } else {
+    source.label = read_label(label, where);
+  }
+}
+
 using Ids = std::vector<int32_t>;
 
 /// What stands around one text.
@@ -74,6 +83,24 @@ TextFrames text_frames(const Tokenizer& tokenizer) {
   return {frame_of_one(tokenizer), tokenizer.pair_frame()};
 }
 
+FormattedSource labelled_tokens(std::vector<int32_t> ids, const Json& row,
+                                const RowMapping& mapping, const DataOptions& options,
+                                const std::string& where) {
+  FormattedSource source;
+  const Json& types = mapping.column(row, "token_type_ids");
+  check<DataError>(types.is_null() || (types.is_array() && types.size() == ids.size()),
+                   "{}: token_type_ids: expected one for each of input_ids, found {}", where,
+                   json_excerpt(types));
+  const auto second = std::find(types.begin(), types.end(), Json(1));
+  source.second_type = second == types.end() ? 0 : second - types.begin();
+  FormattedRow whole;
+  whole.ids = std::move(ids);
+  whole.labels.assign(whole.ids.size(), kIgnored);
+  source.rows.push_back(std::move(whole));
+  read_target(mapping.column(row, "label"), options, where, source);
+  return source;
+}
+
 FormattedSource labelled_row(const Json& row, const RowMapping& mapping, const DataOptions& options,
                              const Tokenizer& tokenizer, const TextFrames& frames,
                              const std::string& where) {
@@ -104,12 +131,7 @@ FormattedSource labelled_row(const Json& row, const RowMapping& mapping, const D
   append(whole.ids, frame.behind, frame.behind.size());
   whole.labels.assign(whole.ids.size(), kIgnored);
   source.rows.push_back(std::move(whole));
-  const Json& label = mapping.column(row, "label");
-  if (options.task == Task::kRegression) {
-    source.score = read_score(label, where);
-  } else {
-    source.label = read_label(label, where);
-  }
+  read_target(mapping.column(row, "label"), options, where, source);
   return source;
 }
 

@@ -103,6 +103,9 @@ FormattedSource PromptFormat::format_tokens(const Json& row, const RowMapping& m
                                             const std::string& where) const {
   FormattedRow formatted;
   formatted.ids = id_column(row, mapping, "input_ids", where);
+  if (options_.task != Task::kLanguageModel) {
+    return labelled_tokens(std::move(formatted.ids), row, mapping, options_, where);
+  }
   formatted.labels = mapping.column(row, "labels").is_null()
                          ? formatted.ids
                          : id_column(row, mapping, "labels", where);

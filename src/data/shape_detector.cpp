@@ -28,7 +28,6 @@ std::optional<RowMapping> ShapeDetector::find(const std::string& wanted) const {
       [&] { return tokens(); },   [&] { return segments(); }, [&] { return chat(); },
       [&] { return instruct(); }, [&] { return pair(); },     [&] { return classification(); },
       [&] { return text(); }};
-  const bool classifies = options_.task != Task::kLanguageModel;
   for (const auto& attempt : tries) {
     std::optional<RowMapping> found = attempt();
     const bool chat_of_strings =
@@ -38,7 +37,7 @@ std::optional<RowMapping> ShapeDetector::find(const std::string& wanted) const {
       found->shape = RowShape::kChat;
     }
     if (found && (wanted == "auto" || wanted == shape_name(found->shape)) &&
-        classifies == (found->shape == RowShape::kClassification)) {
+        fits_task(found->shape)) {
       return found;
     }
   }
@@ -88,7 +87,19 @@ std::optional<RowMapping> ShapeDetector::mapping(RowShape shape, Layout layout,
   return found;
 }
 
+bool ShapeDetector::fits_task(RowShape shape) const {
+  return options_.task == Task::kLanguageModel
+             ? shape != RowShape::kClassification
+             : shape == RowShape::kClassification || shape == RowShape::kTokens;
+}
+
 std::optional<RowMapping> ShapeDetector::tokens() const {
+  if (options_.task != Task::kLanguageModel) {
+    return mapping(RowShape::kTokens, Layout::kTokens,
+                   {{"input_ids", name_of("input_ids")},
+                    {"label", name_of("label", {"label", "labels", "category"})}},
+                   {"token_type_ids"});
+  }
   return mapping(RowShape::kTokens, Layout::kTokens, {{"input_ids", name_of("input_ids")}},
                  {"labels"});
 }

@@ -32,6 +32,7 @@ class ShapeDetector {
   std::optional<RowMapping> mapping(RowShape shape, RowMapping::Layout layout,
                                     const Columns& needed,
                                     const std::vector<std::string>& optional) const;
+  bool fits_task(RowShape shape) const;
   std::optional<RowMapping> tokens() const;
   std::optional<RowMapping> segments() const;
   std::optional<RowMapping> chat() const;

@@ -47,7 +47,7 @@ bool is_ignorable(const std::string& name, const ModelShape& model) {
   return (model.classes() > 0 && is_other_head(name, model.model_type)) ||
          ends(".rotary_emb.inv_freq") || ends(".attn.bias") || ends(".attn.masked_bias") ||
          ends(".attention.bias") || ends(".attention.masked_bias") ||
-         ends(".embeddings.position_ids");
+         ends("embeddings.position_ids");
 }
 
 bool same_bytes(const HfDirectory& directory, const std::string& a, const std::string& b) {

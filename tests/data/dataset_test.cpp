@@ -440,6 +440,28 @@ TEST_F(Classification, KnowsOnlyTheLabelsThatAreGiven) {
             "d.jsonl:1: the label \"2\" is none of the 2 known ones (pos, ...)");
 }
 
+TEST_F(Classification, NumbersThatAreNamesAreNoPlaces) {
+  DataOptions given = options();
+  given.label_names = {"0", "2"};
+  EXPECT_EQ(labels(load("{\"text\": \"a\", \"label\": 2}\n", given)), (std::vector<int32_t>{1}));
+  EXPECT_EQ(fault(R"({"text": "a", "label": 1})", given),
+            "d.jsonl:1: the label \"1\" is none of the 2 known ones (0, ...); did you mean "
+            "\"0\"?");
+}
+
+TEST_F(Classification, RowsOfIdsHaveALabelToo) {
+  const Dataset dataset = load(
+      "{\"input_ids\": [1, 2, 3], \"token_type_ids\": [0, 0, 1], \"label\": \"b\"}\n"
+      "{\"input_ids\": [4], \"label\": \"a\"}\n",
+      options());
+  EXPECT_EQ(dataset.report.format, "tokens");
+  EXPECT_EQ(labels(dataset), (std::vector<int32_t>{1, 0}));
+  EXPECT_EQ(dataset.examples[0].second_type, 2);
+  EXPECT_EQ(dataset.examples[1].second_type, 0);
+  EXPECT_EQ(fault(R"({"input_ids": [1, 2], "token_type_ids": [0], "label": 0})", options()),
+            "d.jsonl:1: token_type_ids: expected one for each of input_ids, found [0]");
+}
+
 TEST_F(Classification, ARegressionReadsNumbers) {
   const Dataset dataset =
       load("{\"text\": \"a\", \"label\": 1.5}\n{\"text\": \"b\", \"label\": \"-2\"}\n",
