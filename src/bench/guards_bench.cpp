@@ -75,7 +75,7 @@ void add_step_guards(const Setting& s) {
 void add_run_guards(const Setting& s) {
   add("run/gradient_gate", [&s] {
     GradientGate gate(s.adapter->trainable());
-    gate.check_step();
+    gate.check_step(/*learning_rate=*/1e-4);
   });
   add("run/lost_updates", [&s] {
     const Tensor before = s.optimizer.values().clone();

@@ -196,16 +196,19 @@ Json example_json(const Example& example, const Tokenizer& tokenizer, const Show
     }
   }
   const std::string file = file_of(example, options);
-  return {{"row", example.row},
-          {"label", label_of(example, options)},
-          {"file", file.empty() ? Json() : Json(file)},
-          {"line", example.line},
-          {"tokens", example.ids.size()},
-          {"scored_tokens", scored_tokens(example)},
-          {"prompt_length", example.prompt_length},
-          {"ids", example.ids.vector()},
-          {"labels", example.labels.vector()},
-          {"pieces", std::move(pieces)}};
+  Json json = {{"row", example.row},
+               {"file", file.empty() ? Json() : Json(file)},
+               {"line", example.line},
+               {"tokens", example.ids.size()},
+               {"scored_tokens", scored_tokens(example)},
+               {"prompt_length", example.prompt_length},
+               {"ids", example.ids.vector()},
+               {"labels", example.labels.vector()},
+               {"pieces", std::move(pieces)}};
+  if (Json label = label_of(example, options); !label.is_null()) {
+    json["label"] = std::move(label);
+  }
+  return json;
 }
 
 Json sample_json(const Dataset& dataset, const Tokenizer& tokenizer, size_t count) {

@@ -66,11 +66,13 @@ GradientGate::GradientGate(const NamedTensors& trainable) : waiting_(trainable) 
   });
 }
 
-void GradientGate::check_step() {
+void GradientGate::check_step(double learning_rate) {
   std::erase_if(waiting_, [](const auto& entry) {
     return entry.second.grad().defined() && entry.second.grad().count_nonzero().item().toLong() > 0;
   });
-  if (++updates_ < kUpdatesToWait || waiting_.empty()) {
+  ++steps_;
+  updates_ += learning_rate > 0.0 ? 1 : 0;
+  if (updates_ < kUpdatesToWait || waiting_.empty()) {
     return;
   }
   std::vector<std::string> names;
@@ -81,8 +83,7 @@ void GradientGate::check_step() {
   fail<NumericError>(
       "{}{}: no gradient in steps 1-{}; is it used by the forward pass?",
       fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-      shown < names.size() ? fmt::format(" and {} more", names.size() - shown) : "",
-      kUpdatesToWait);
+      shown < names.size() ? fmt::format(" and {} more", names.size() - shown) : "", steps_);
 }
 
 bool exercise_attention(std::span<const Example> examples, const Groups& micro_batches) {

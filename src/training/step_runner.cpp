@@ -123,7 +123,7 @@ void StepRunner::update(const Groups& planned, TrainState& state) {
   }
   const bool classifies = model_.shape().classes() > 0;  // each of its rows is attended to
   if (!gate_.is_open() && (classifies || exercise_attention(examples_, planned))) {
-    gate_.check_step();
+    gate_.check_step(record_.learning_rate);
   }
   if (options_.max_grad_norm > 0.0) {
     optimizer_.clip_gradients(record_.grad_norm, options_.max_grad_norm);

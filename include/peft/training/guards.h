@@ -19,14 +19,15 @@ class GradientGate {
   /// Rows of single tokens are not waited for: their tokens may come late.
   explicit GradientGate(const NamedTensors& trainable);
 
-  /// Looks at the gradients of one update. After the third, throws NumericError that names the
-  /// tensors which never had one.
-  void check_step();
+  /// Looks at the gradients of one update. After the third that changes anything, throws
+  /// NumericError that names the tensors which never had one.
+  void check_step(double learning_rate);
   bool is_open() const { return waiting_.empty(); }
 
  private:
   NamedTensors waiting_;
-  int64_t updates_ = 0;
+  int64_t steps_ = 0;
+  int64_t updates_ = 0;  // of them, those that changed anything
 };
 
 /// Whether the rows can give a gradient to every projection: a row whose only scored token is its
