@@ -15,6 +15,7 @@ constexpr size_t kMostValues = 4'000'000;
 constexpr size_t kDeepestStack = 1'000'000;
 constexpr size_t kHighestTensorRank = 8;
 constexpr size_t kLongestGlobal = 256;
+constexpr size_t kLongestKey = 1024;
 
 struct NamedDtype {
   const char* name;
@@ -86,10 +87,14 @@ class PickleMachine {
   using Kind = PickledValue::Kind;
 
   template <class... Args>
+  [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
+    fail<ModelError>("{}: pickle, byte {}: {}", where_, begin_,
+                     fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <class... Args>
   void require(bool condition, fmt::format_string<Args...> format, Args&&... args) const {
     if (!condition) {
-      fail<ModelError>("{}: pickle, byte {}: {}", where_, begin_,
-                       fmt::format(format, std::forward<Args>(args)...));
+      refuse(format, std::forward<Args>(args)...);
     }
   }
 
@@ -209,8 +214,9 @@ void PickleMachine::get(uint32_t index) {
 void PickleMachine::push_global() {
   const std::string module = line();
   const std::string name = module + "." + line();
-  require(is_allowed(name), "asks for \"{}\", which no file of weights needs; refused",
-          escaped(name));
+  if (!is_allowed(name)) {
+    refuse("asks for \"{}\", which no file of weights needs; refused", escaped(name));
+  }
   push({.kind = Kind::kGlobal, .text = name});
 }
 
@@ -222,6 +228,7 @@ void PickleMachine::push_storage() {
           "a reference that is no storage");
   const std::string type = argument(id, 1, Kind::kGlobal, "type of a storage").text;
   const std::string key = argument(id, 2, Kind::kText, "key of a storage").text;
+  require(key.size() <= kLongestKey, "a storage whose key has {} bytes", key.size());
   const bool untyped = type == kUntypedStorage;
   const auto dtype = untyped ? std::optional(Dtype::kU8) : dtype_in(kStorages, type);
   require(dtype.has_value(), "\"{}\" is no type of storages", type);
@@ -230,7 +237,9 @@ void PickleMachine::push_storage() {
   const PickledStorage storage{*dtype, argument(id, 4, Kind::kInt, "size of a storage").number};
   require(storage.elements >= 0, "a storage of {} elements", storage.elements);
   const auto known = pickle_.storages.emplace(key, storage).first;
-  require(known->second == storage, "storage \"{}\" is described in two ways", escaped(key));
+  if (!(known->second == storage)) {
+    refuse("storage \"{}\" is described in two ways", escaped(key));
+  }
   push({.kind = Kind::kStorage, .text = key});
 }
 
@@ -300,8 +309,7 @@ void PickleMachine::call() {
     argument(arguments, 0, Kind::kTuple, "size");
     push_number(arguments.items[0]);
   } else {
-    require(name == kOrderedDict && arguments.items.empty(), "a call of \"{}\"; refused",
-            escaped(name));
+    require(name == kOrderedDict && arguments.items.empty(), "a call of \"{}\"; refused", name);
     push({.kind = Kind::kDict});
   }
 }
@@ -424,7 +432,7 @@ bool PickleMachine::step() {
       build();
       break;
     default:
-      require(false, "the opcode 0x{:02x}, which torch does not write; refused", code);
+      refuse("the opcode 0x{:02x}, which torch does not write; refused", code);
   }
   return true;
 }
