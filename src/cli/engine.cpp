@@ -49,7 +49,9 @@ int run_engine(const std::string& command, const Request& request) {
   const Run run = reinterpret_cast<Run>(::dlsym(library, "peft_run"));
   check<IoError>(run != nullptr, "{}: has no peft_run; it belongs to another version",
                  path.string());
-  return run(command.c_str(), request.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  Request whole = request;
+  whole["contain_pickles"] = true;
+  return run(command.c_str(), whole.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
 }  // namespace peft

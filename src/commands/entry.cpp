@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "peft/commands/commands.h"
+#include "peft/io/pickle_child.h"
 #include "peft/plan/machine_memory.h"
 #include "peft/util/signals.h"
 #include "peft/util/text.h"
@@ -60,7 +61,11 @@ extern "C" __attribute__((visibility("default"))) int peft_run(const char* comma
     if (found == table.end()) {
       return refuse(ExitCode::kBug, std::string("the engine has no command ") + command);
     }
-    found->second(peft::Json::parse(request));
+    const peft::Json parsed = peft::Json::parse(request);
+    if (parsed.value("contain_pickles", false)) {
+      peft::contain_pickles();
+    }
+    found->second(parsed);
     std::fflush(stdout);
     return static_cast<int>(ExitCode::kDone);
   } catch (const peft::Error& error) {

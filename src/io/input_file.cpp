@@ -17,15 +17,20 @@ namespace {
 // The kernel moves at most 2 GiB in one call; a round number below it keeps reads aligned.
 constexpr size_t kLargestRead = size_t{1} << 30;
 
+int open_for_reading(const std::filesystem::path& path) {
+  // O_NONBLOCK: opening a FIFO must not wait for a writer.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  check<ModelError>(descriptor >= 0, "{}: {}", path.string(),
+                    errno == ENOENT ? "no such file" : std::strerror(errno));
+  return descriptor;
+}
+
 }  // namespace
 
-InputFile::InputFile(const std::filesystem::path& path) : path_(path) {
-  // O_NONBLOCK: opening a FIFO must not wait for a writer.
-  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor_ < 0) {
-    fail<ModelError>("{}: {}", path.string(),
-                     errno == ENOENT ? "no such file" : std::strerror(errno));
-  }
+InputFile::InputFile(const std::filesystem::path& path) : InputFile(open_for_reading(path), path) {}
+
+InputFile::InputFile(int descriptor, const std::filesystem::path& path)
+    : path_(path), descriptor_(descriptor) {
   struct stat status {};
   if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(descriptor_);

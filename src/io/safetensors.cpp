@@ -46,27 +46,6 @@ constexpr std::array<DtypeEntry, 15> kDtypes = {{{"BOOL", 1},
                                                  {"I64", 8},
                                                  {"U64", 8}}};
 
-Dtype dtype_named(const std::string& name, const std::string& where) {
-  for (size_t i = 0; i < kDtypes.size(); ++i) {
-    if (name == kDtypes[i].name) {
-      return static_cast<Dtype>(i);
-    }
-  }
-  fail<ModelError>("{}: unknown dtype \"{}\"", where, escaped(name));
-}
-
-/// Product of the shape and the element size, or an error where it leaves 63 bits.
-uint64_t bytes_of(Dtype dtype, const std::vector<int64_t>& shape, const std::string& where) {
-  int64_t bytes = element_size(dtype);
-  for (const int64_t size : shape) {
-    check<ModelError>(size >= 0, "{}: a negative size in the shape [{}]", where,
-                      fmt::join(shape, ", "));
-    check<ModelError>(!__builtin_mul_overflow(bytes, size, &bytes),
-                      "{}: the shape [{}] has too many elements", where, fmt::join(shape, ", "));
-  }
-  return static_cast<uint64_t>(bytes);
-}
-
 void check_name(const std::string& name, const std::string& file) {
   const std::string shown = escaped(name.substr(0, 80));
   check<ModelError>(!name.empty() && name.size() <= kLongestName,
@@ -98,7 +77,7 @@ TensorInfo read_tensor(const Json& json, const std::string& where, uint64_t data
   check<ModelError>(offsets[0] <= offsets[1] && offsets[1] <= file_size - data,
                     "{}: bytes {} to {} lie outside the {} bytes of data", where, offsets[0],
                     offsets[1], file_size - data);
-  info.bytes = bytes_of(info.dtype, info.shape, where);
+  info.bytes = tensor_bytes(info.dtype, info.shape, where);
   check<ModelError>(info.bytes == offsets[1] - offsets[0],
                     "{}: {} [{}] needs {} bytes, its data_offsets span {}", where, dtype,
                     fmt::join(info.shape, ", "), info.bytes, offsets[1] - offsets[0]);
@@ -178,7 +157,7 @@ std::string header_text(const std::vector<TensorLayout>& tensors,
   }
   uint64_t offset = 0;
   for (const TensorLayout& tensor : tensors) {
-    const uint64_t end = offset + bytes_of(tensor.dtype, tensor.shape, tensor.name);
+    const uint64_t end = offset + tensor_bytes(tensor.dtype, tensor.shape, tensor.name);
     text += fmt::format(R"({}{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
                         text.size() > 1 ? "," : "", quoted(tensor.name), dtype_name(tensor.dtype),
                         fmt::join(tensor.shape, ","), offset, end);
@@ -197,6 +176,26 @@ int64_t element_size(Dtype dtype) {
 
 const char* dtype_name(Dtype dtype) {
   return kDtypes[static_cast<size_t>(dtype)].name;
+}
+
+Dtype dtype_named(const std::string& name, const std::string& where) {
+  for (size_t i = 0; i < kDtypes.size(); ++i) {
+    if (name == kDtypes[i].name) {
+      return static_cast<Dtype>(i);
+    }
+  }
+  fail<ModelError>("{}: unknown dtype \"{}\"", where, escaped(name));
+}
+
+uint64_t tensor_bytes(Dtype dtype, const std::vector<int64_t>& shape, const std::string& where) {
+  int64_t bytes = element_size(dtype);
+  for (const int64_t size : shape) {
+    check<ModelError>(size >= 0, "{}: a negative size in the shape [{}]", where,
+                      fmt::join(shape, ", "));
+    check<ModelError>(!__builtin_mul_overflow(bytes, size, &bytes),
+                      "{}: the shape [{}] has too many elements", where, fmt::join(shape, ", "));
+  }
+  return static_cast<uint64_t>(bytes);
 }
 
 int64_t TensorInfo::elements() const {
@@ -267,10 +266,10 @@ void write_safetensors(const std::filesystem::path& path, std::vector<TensorLayo
         written += bytes.size();
         sink(bytes);
       });
-      if (written != bytes_of(tensor.dtype, tensor.shape, tensor.name)) {
+      if (written != tensor_bytes(tensor.dtype, tensor.shape, tensor.name)) {
         throw std::logic_error(
             fmt::format("tensor \"{}\": {} bytes were produced, its shape needs {}", tensor.name,
-                        written, bytes_of(tensor.dtype, tensor.shape, tensor.name)));
+                        written, tensor_bytes(tensor.dtype, tensor.shape, tensor.name)));
       }
     }
   });

@@ -42,6 +42,9 @@ namespace peft {
 ///   "density": number, "majority_sign": "total"|"frequency", "seed": N, "rank": N (0: the
 ///   largest), "overwrite": bool, "json": bool, "threads"
 ///
+/// Every request has "contain_pickles": true, which says that /proc/self/exe is the program and can
+/// be the process that reads pickles (io/pickle_child.h).
+///
 /// At least one of "model" and "adapter" is given; the engine finds the base of an adapter whose
 /// "model" is null in its adapter_config.json.
 using Request = Json;

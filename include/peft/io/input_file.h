@@ -14,12 +14,15 @@ class InputFile {
  public:
   /// Throws ModelError when there is no such file or it is not a regular one.
   explicit InputFile(const std::filesystem::path& path);
+  /// The file that `descriptor` has open, which this object closes; `path` is for messages.
+  InputFile(int descriptor, const std::filesystem::path& path);
   ~InputFile();
   InputFile(InputFile&& other) noexcept;
   InputFile& operator=(InputFile&& other) noexcept;
 
   const std::filesystem::path& path() const { return path_; }
   uint64_t size() const { return size_; }
+  int descriptor() const { return descriptor_; }
 
   /// Fills `destination` from byte `offset` on. Safe from several threads. Throws ModelError when
   /// the file has become shorter, IoError when the system cannot read it.

@@ -38,6 +38,12 @@ enum class Dtype {
 int64_t element_size(Dtype dtype);
 /// "F32", "BF16", ...: the format's own spelling.
 const char* dtype_name(Dtype dtype);
+/// The way back. Throws ModelError for a name that is none.
+Dtype dtype_named(const std::string& name, const std::string& where);
+
+/// Product of the shape and the element size. Throws ModelError for a negative size and where the
+/// product leaves 63 bits.
+uint64_t tensor_bytes(Dtype dtype, const std::vector<int64_t>& shape, const std::string& where);
 
 /// One tensor of a file's header.
 struct TensorInfo {

@@ -14,9 +14,9 @@
 namespace peft {
 
 /// pytorch_model.bin: the tensors that torch.save wrote of a state dict, in a zip file or in the
-/// form before torch 1.6. The pickle in it is read as data (io/pickle.h): what is no dictionary of
-/// tensors is refused by name, and nothing of the file is executed. Every fault is a ModelError
-/// that names the file.
+/// form before torch 1.6. The pickle in it is read as data (torch_table.h says by whom): what is no
+/// dictionary of tensors is refused by name, and nothing of the file is executed. Every fault is a
+/// ModelError that names the file.
 class TorchFile {
  public:
   explicit TorchFile(const std::filesystem::path& path);
@@ -32,10 +32,6 @@ class TorchFile {
   void read(const std::string& name, uint64_t offset, std::span<std::byte> destination) const;
 
  private:
-  struct Contents;  // storages and tensors of either form
-  Contents read_zip() const;
-  Contents read_legacy() const;
-  void add(const std::string& name, const Contents& contents, size_t tensor);
   /// Collects elements [first, last) of a tensor whose elements do not lie in order.
   std::vector<std::byte> gather(const std::string& name, int64_t first, int64_t last) const;
 
