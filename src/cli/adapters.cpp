@@ -8,7 +8,7 @@
 #include "peft/cli/command.h"
 #include "peft/config/adapter_config.h"
 #include "peft/config/methods.h"
-#include "peft/io/safetensors.h"
+#include "peft/io/weights_file.h"
 #include "peft/util/text.h"
 
 namespace peft {
@@ -31,7 +31,7 @@ bool is_zero_at_start(const std::string& name) {
 }
 
 /// True if the bytes are zeros but for sign bits, whatever floating-point type they hold.
-bool is_zero(const SafetensorsFile& file, const std::string& name, const TensorInfo& info) {
+bool is_zero(const WeightsFile& file, const std::string& name, const TensorInfo& info) {
   std::vector<std::byte> bytes(info.bytes);
   file.read(name, bytes);
   const auto width = static_cast<size_t>(element_size(info.dtype));
@@ -46,7 +46,7 @@ bool is_zero(const SafetensorsFile& file, const std::string& name, const TensorI
 
 /// Whether all B are zero, so that the adapter changes nothing; null without any. Reading stops at
 /// the first that is not.
-Json b_is_zero(const SafetensorsFile& file) {
+Json b_is_zero(const WeightsFile& file) {
   Json zero;
   for (const auto& [name, info] : file.tensors()) {
     if (is_zero_at_start(name)) {
@@ -93,11 +93,11 @@ Json scale_of(const Method& method, const Json& config) {
          (config.at("use_rslora").get<bool>() ? std::sqrt(rank) : rank);
 }
 
-Json describe(const std::filesystem::path& directory) {
+Json describe(const std::filesystem::path& directory, PickledWeights pickled) {
   const Json config = read_adapter_config(directory);
   const Method& method = method_of(config);
   const Json settings = settings_of(method, config);
-  const SafetensorsFile file(adapter_weights_file(directory));
+  const WeightsFile file = open_adapter_weights(directory, pickled);
   int64_t parameters = 0;
   int64_t bytes = 0;
   std::set<std::string> dtypes;
@@ -162,8 +162,9 @@ void print_description(const Json& description) {
 
 int info(const AdaptersInfoCommand& options) {
   const bool is_file = std::filesystem::is_regular_file(options.path);
+  const PickledWeights pickled = pickled_weights(options.allow_pickle);
   const Json description =
-      is_file ? describe_adapter_file(options.path, options.allow_pickle) : describe(options.path);
+      is_file ? describe_adapter_file(options.path, pickled) : describe(options.path, pickled);
   if (options.json) {
     print_json(description);
   } else if (is_file) {
@@ -183,8 +184,7 @@ void setup_adapters(CLI::App& app, Action& action) {
   CLI::App* command = group->add_subcommand("info", "say what an adapter folder or file holds");
   command->add_option("PATH", options->path, "adapter folder, or a bare file of its tensors")
       ->required();
-  command->add_flag("--allow-pickle", options->allow_pickle,
-                    "read a .bin or .pt file, as data: nothing in it is executed");
+  add_pickle_option(*command, options->allow_pickle);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, &action] { action = [options] { return info(*options); }; });
   setup_adapters_diff(*group, action);

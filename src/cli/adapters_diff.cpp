@@ -17,6 +17,7 @@ constexpr size_t kValueWidth = 32;
 struct AdaptersDiffCommand {
   std::string a;
   std::string b;
+  bool allow_pickle = false;
   bool json = false;
 };
 
@@ -53,7 +54,7 @@ Json layout_of(const TensorInfo& info) {
   return {{"dtype", dtype_name(info.dtype)}, {"shape", info.shape}};
 }
 
-Json only_in(const SafetensorsFile& file, const SafetensorsFile& other) {
+Json only_in(const WeightsFile& file, const WeightsFile& other) {
   Json names = Json::array();
   for (const auto& [name, info] : file.tensors()) {
     if (other.tensors().count(name) == 0) {
@@ -64,7 +65,7 @@ Json only_in(const SafetensorsFile& file, const SafetensorsFile& other) {
 }
 
 /// Adds the tensors that both files have: layouts that differ, and values that do.
-void compare_shared(const SafetensorsFile& a, const SafetensorsFile& b, Json& result) {
+void compare_shared(const WeightsFile& a, const WeightsFile& b, Json& result) {
   TensorDifference all;
   int64_t shared = 0;
   for (const auto& [name, info] : a.tensors()) {
@@ -93,8 +94,9 @@ void compare_shared(const SafetensorsFile& a, const SafetensorsFile& b, Json& re
 }
 
 Json differences(const AdaptersDiffCommand& options) {
-  const SafetensorsFile a(adapter_weights_file(options.a));
-  const SafetensorsFile b(adapter_weights_file(options.b));
+  const PickledWeights pickled = pickled_weights(options.allow_pickle);
+  const WeightsFile a = open_adapter_weights(options.a, pickled);
+  const WeightsFile b = open_adapter_weights(options.b, pickled);
   Json result = {{"a", options.a},
                  {"b", options.b},
                  {"equal", false},
@@ -203,6 +205,7 @@ void setup_adapters_diff(CLI::App& group, Action& action) {
       "diff", "say what differs between two adapter folders; exits with 0 if nothing does, else 9");
   command->add_option("A", options->a, "adapter folder")->required();
   command->add_option("B", options->b, "adapter folder")->required();
+  add_pickle_option(*command, options->allow_pickle);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, &action] { action = [options] { return diff(*options); }; });
 }

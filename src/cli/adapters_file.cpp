@@ -34,11 +34,11 @@ const std::vector<FileForm>& file_forms() {
 
 using Tensors = std::map<std::string, TensorInfo>;
 
-Tensors tensors_of(const std::filesystem::path& path, bool allow_pickle) {
+Tensors tensors_of(const std::filesystem::path& path, PickledWeights pickled) {
   if (path.extension() == ".safetensors") {
     return SafetensorsFile(path).tensors();
   }
-  check<ModelError>(allow_pickle,
+  check<ModelError>(pickled == PickledWeights::kAllowed,
                     "{}: a pickled file; its tensors are read as data with --allow-pickle",
                     path.string());
   return TorchFile(path).tensors();
@@ -78,8 +78,8 @@ Json list_of(const std::set<T>& values) {
 
 }  // namespace
 
-Json describe_adapter_file(const std::filesystem::path& path, bool allow_pickle) {
-  const Tensors tensors = tensors_of(path, allow_pickle);
+Json describe_adapter_file(const std::filesystem::path& path, PickledWeights pickled) {
+  const Tensors tensors = tensors_of(path, pickled);
   const FileForm& form = form_of(tensors, path);
   const Method& method = *find_method(form.method);
   int64_t parameters = 0;

@@ -19,6 +19,7 @@ struct AdaptersMergeCommand {
   uint64_t seed = 0;
   int64_t rank = 0;
   int64_t threads = 0;
+  bool allow_pickle = false;
   bool overwrite = false;
   bool json = false;
 };
@@ -58,7 +59,8 @@ int merge_adapters(const CLI::App& command, const AdaptersMergeCommand& options)
                                        {"rank", options.rank},
                                        {"overwrite", options.overwrite},
                                        {"json", options.json},
-                                       {"threads", options.threads}});
+                                       {"threads", options.threads},
+                                       {"allow_pickle", options.allow_pickle}});
 }
 
 std::string combination_names() {
@@ -93,6 +95,7 @@ void setup_adapters_merge(CLI::App& group, Action& action) {
   command->add_option("--rank", options->rank,
                       "svd and *_svd: rank of the result; left out: the largest given");
   command->add_option("--threads", options->threads, "0: the machine's");
+  add_pickle_option(*command, options->allow_pickle);
   command->add_flag("--overwrite", options->overwrite, "replace a folder that exists");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([options, command, &action] {

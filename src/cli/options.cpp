@@ -19,7 +19,8 @@ void add_device_options(CLI::App& command, std::string& device, int64_t& threads
 
 void add_pickle_option(CLI::App& command, bool& allow_pickle) {
   command.add_flag("--allow-pickle", allow_pickle,
-                   "read pytorch_model.bin, as tensors alone, where there are no safetensors");
+                   "read pytorch_model.bin and adapter_model.bin, as tensors alone, where there "
+                   "are no safetensors");
 }
 
 void add_model_options(CLI::App& command, ModelOptions& options) {

@@ -59,7 +59,8 @@ void report(const LoraConversion& conversion, const StoredAdapter& stored, const
 
 void run_convert_adapter(const Json& request) {
   start_engine("cpu", request.at("threads").get<int64_t>());
-  const StoredAdapter stored = read_adapter(request.at("adapter").get<std::string>());
+  const StoredAdapter stored =
+      read_adapter(request.at("adapter").get<std::string>(), pickles_of(request));
   check_convertible(stored);
   std::optional<HfDirectory> base;
   if (needs_base(stored)) {

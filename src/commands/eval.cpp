@@ -235,7 +235,7 @@ void run_eval(const Json& request) {
   std::vector<StoredAdapter> stored;
   for (const Json& folder : request.at("adapters")) {
     stored.push_back(stored.empty() ? std::move(*open.stored)
-                                    : read_adapter(folder.get<std::string>()));
+                                    : read_adapter(folder.get<std::string>(), pickles_of(request)));
   }
   Dataset data = read_data(request, open, text, free_positions(*open.model, stored));
   log_info("{}", data.report.decision);

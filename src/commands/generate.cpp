@@ -145,7 +145,7 @@ void answer_with_several(const Json& request, const Answers& answers, OpenModel&
   const bool together = request.at("ensemble").is_string();
   for (const Json& folder : request.at("adapters")) {
     const std::string name = folder.get<std::string>();
-    adapters.push_back(load_adapter(*open.model, read_adapter(name)));
+    adapters.push_back(load_adapter(*open.model, read_adapter(name, pickles_of(request))));
     voices.push_back(adapters.back().get());
     if (!together) {
       results[name] = answers.of_the_model({});

@@ -194,7 +194,8 @@ UnreadModel model_for(const HfDirectory& base, const StoredAdapter& stored) {
 
 void run_merge(const Json& request) {
   start_engine("cpu", request.at("threads").get<int64_t>());
-  const StoredAdapter stored = read_adapter(request.at("adapter").get<std::string>());
+  const StoredAdapter stored =
+      read_adapter(request.at("adapter").get<std::string>(), pickles_of(request));
   const HfDirectory base = base_directory(request, stored);
   const std::filesystem::path out = request.at("out").get<std::string>();
   const std::string hash = adapter_hash(stored);

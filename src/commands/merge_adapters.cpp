@@ -4,6 +4,7 @@
 
 #include "peft/commands/commands.h"
 #include "peft/commands/engine_start.h"
+#include "peft/commands/open_model.h"
 #include "peft/methods/weighted_sum.h"
 #include "peft/util/durable_file.h"
 #include "peft/util/log.h"
@@ -11,8 +12,8 @@
 namespace peft {
 namespace {
 
-LoraFile read_lora(const std::string& folder) {
-  const StoredAdapter stored = read_adapter(folder);
+LoraFile read_lora(const std::string& folder, PickledWeights pickled) {
+  const StoredAdapter stored = read_adapter(folder, pickled);
   check<UsageError>(stored.config.at("peft_type") == "LORA",
                     "{}: {} is not a LoRA; make it one first: peft adapters convert {} --out DIR",
                     folder, stored.config.at("peft_type").get<std::string>(), folder);
@@ -49,7 +50,7 @@ void run_merge_adapters(const Json& request) {
   const SumOptions options = options_of(request);
   std::vector<LoraFile> adapters;
   for (const std::string& name : names) {
-    adapters.push_back(read_lora(name));
+    adapters.push_back(read_lora(name, pickles_of(request)));
   }
   warn_of_other_bases(adapters, names);
   const LoraFile sum = weighted_sum(adapters, names, options);

@@ -94,9 +94,12 @@ void take_class_head(HfDirectory& base, const StoredAdapter& stored) {
   give_class_head(base, classes, stored_labels(stored.path, classes));
 }
 
+PickledWeights pickles_of(const Json& request) {
+  return pickled_weights(request.value("allow_pickle", false));
+}
+
 HfDirectory base_directory(const Json& request, const std::optional<StoredAdapter>& stored) {
-  HfDirectory base(base_folder(request, stored),
-                   pickled_weights(request.value("allow_pickle", false)));
+  HfDirectory base(base_folder(request, stored), pickles_of(request));
   if (stored) {
     take_class_head(base, *stored);
   }
@@ -109,7 +112,7 @@ OpenModel open_base(const Json& request) {
   std::optional<StoredAdapter> stored;
   const std::string adapter = text_or(request, "adapter", "");
   if (!adapter.empty()) {
-    stored = read_adapter(adapter);
+    stored = read_adapter(adapter, pickles_of(request));
   }
   HfDirectory directory = base_directory(request, stored);
   return {std::move(directory), device, std::move(stored), nullptr, nullptr};

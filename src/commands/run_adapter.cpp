@@ -13,8 +13,8 @@ namespace {
 
 /// The stored adapter with the section's values in its config: those that may change without
 /// changing a shape; with others the load fails.
-std::unique_ptr<Adapter> going_on(const Json& section, CausalLM& model) {
-  StoredAdapter stored = read_adapter(section.at("path").get<std::string>());
+std::unique_ptr<Adapter> going_on(const Json& section, CausalLM& model, PickledWeights pickled) {
+  StoredAdapter stored = read_adapter(section.at("path").get<std::string>(), pickled);
   for (const auto& [key, value] : section.items()) {
     if (stored.config.contains(key)) {
       stored.config[key] = value;
@@ -52,7 +52,7 @@ std::unique_ptr<Adapter> make_adapter(const Json& config, const HfDirectory& bas
                                       const TextSide& text) {
   Json section = config.at("adapter");
   if (section.contains("path") && section.at("path").is_string()) {
-    return going_on(section, model);
+    return going_on(section, model, pickles_of(config.at("model")));
   }
   if (section.value("prompt_tuning_init", Json()) == "TEXT") {
     const Json& start = section.at("prompt_tuning_init_text");

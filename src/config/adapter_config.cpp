@@ -79,17 +79,21 @@ Json read_adapter_config(const std::filesystem::path& directory) {
   return complete_adapter_config(read_json<ModelError>(file), file.string());
 }
 
-std::filesystem::path adapter_weights_file(const std::filesystem::path& directory) {
+WeightsFile open_adapter_weights(const std::filesystem::path& directory, PickledWeights pickled) {
   for (const char* name : {"adapter_model.safetensors", "adapter.safetensors"}) {
     if (std::filesystem::exists(directory / name)) {
-      return directory / name;
+      return {directory / name, WeightsFile::Form::kSafetensors};
     }
   }
-  const bool pickled = std::filesystem::exists(directory / "adapter_model.bin") ||
-                       std::filesystem::exists(directory / "pytorch_adapter.bin");
-  fail<ModelError>(
-      "{}: no adapter_model.safetensors{}", directory.string(),
-      pickled ? "; pickled weights (.bin) are not read: save them as safetensors" : "");
+  for (const char* name : {"adapter_model.bin", "pytorch_adapter.bin"}) {
+    if (std::filesystem::exists(directory / name)) {
+      if (pickled == PickledWeights::kRefused) {
+        fail_as_pickled(directory, name);
+      }
+      return {directory / name, WeightsFile::Form::kPickled};
+    }
+  }
+  fail<ModelError>("{}: no adapter_model.safetensors", directory.string());
 }
 
 std::vector<std::string> adapter_contradictions(const Json& adapter) {

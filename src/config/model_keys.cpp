@@ -53,7 +53,8 @@ const std::vector<Key>& model_keys() {
       {.name = "allow_pickle",
        .types = {kBool},
        .fallback = false,
-       .summary = "read pytorch_model.bin, as tensors alone, where the folder has no safetensors"},
+       .summary = "read pytorch_model.bin and adapter_model.bin, as tensors alone, where a folder "
+                  "has no safetensors"},
   };
   return keys;
 }

@@ -45,10 +45,7 @@ void check_directory(const fs::path& path) {
 [[noreturn]] void fail_without_weights(const fs::path& path) {
   const auto has = [&](const char* name) { return fs::exists(path / name); };
   if (has(kPickledFile) || has(kPickledIndexFile)) {
-    fail<ModelError>(
-        "{}: holds only pickled weights ({}), a format that can carry code; --allow-pickle "
-        "(\"allow_pickle\": true in a run file's model) reads the tensors and nothing else of it",
-        path.string(), kPickledFile);
+    fail_as_pickled(path, kPickledFile);
   }
   for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
     if (entry.path().extension() == ".gguf") {
@@ -159,15 +156,11 @@ std::optional<fs::path> model_file(const fs::path& directory, const std::string&
   return target;
 }
 
-PickledWeights pickled_weights(bool allow_pickle) {
-  return allow_pickle ? PickledWeights::kAllowed : PickledWeights::kRefused;
-}
-
 struct HfDirectory::Form {
   const char* single;
   const char* index;
   const char* ending;
-  bool pickled;
+  WeightsFile::Form form;
 };
 
 HfDirectory::HfDirectory(const fs::path& path, PickledWeights pickled) : path_(path) {
@@ -189,8 +182,8 @@ HfDirectory::HfDirectory(const fs::path& path, PickledWeights pickled) : path_(p
 }
 
 void HfDirectory::open_weights(PickledWeights pickled) {
-  const Form safe{kSingleFile, kIndexFile, ".safetensors", /*pickled=*/false};
-  const Form torch{kPickledFile, kPickledIndexFile, ".bin", /*pickled=*/true};
+  const Form safe{kSingleFile, kIndexFile, ".safetensors", WeightsFile::Form::kSafetensors};
+  const Form torch{kPickledFile, kPickledIndexFile, ".bin", WeightsFile::Form::kPickled};
   const bool found =
       open_shards(safe) || (pickled == PickledWeights::kAllowed && open_shards(torch));
   if (!found) {
@@ -220,21 +213,16 @@ bool HfDirectory::open_shards(const Form& form) {
     add_shard(*file, form);
   }
   check_index(index.at("weight_map"), names, form);
-  if (!form.pickled) {  // torch counts tensors that share a storage once
+  if (form.form ==
+      WeightsFile::Form::kSafetensors) {  // torch counts tensors that share a storage once
     check_total_size(index, total_bytes(), where);
   }
   return true;
 }
 
 void HfDirectory::add_shard(const fs::path& file, const Form& form) {
-  if (form.pickled) {
-    shards_.emplace_back(std::in_place_type<TorchFile>, file);
-  } else {
-    shards_.emplace_back(std::in_place_type<SafetensorsFile>, file);
-  }
-  const auto& found = std::visit(
-      [](const auto& shard) -> const auto& { return shard.tensors(); }, shards_.back());
-  for (const auto& [name, info] : found) {
+  shards_.emplace_back(file, form.form);
+  for (const auto& [name, info] : shards_.back().tensors()) {
     check<ModelError>(tensors_.emplace(name, info).second,
                       "{}: tensor \"{}\" is in another shard too", file.string(), name);
     shard_of_[name] = shards_.size() - 1;
@@ -260,12 +248,8 @@ void HfDirectory::check_index(const Json& weight_map, const std::vector<std::str
 }
 
 void HfDirectory::find_aliases() {
-  for (const Shard& shard : shards_) {
-    const auto* const file = std::get_if<SafetensorsFile>(&shard);
-    if (file == nullptr) {
-      continue;
-    }
-    for (const auto& [dropped, stored] : file->metadata()) {
+  for (const WeightsFile& shard : shards_) {
+    for (const auto& [dropped, stored] : shard.metadata()) {
       if (tensors_.count(stored) > 0 && tensors_.count(dropped) == 0) {
         aliases_[dropped] = stored;
       }
@@ -273,19 +257,19 @@ void HfDirectory::find_aliases() {
   }
 }
 
-const HfDirectory::Shard& HfDirectory::shard_with(const std::string& name) const {
+const WeightsFile& HfDirectory::shard_with(const std::string& name) const {
   const auto found = shard_of_.find(name);
   check<ModelError>(found != shard_of_.end(), "{}: no tensor \"{}\"", path_.string(), name);
   return shards_[found->second];
 }
 
 void HfDirectory::read(const std::string& name, std::span<std::byte> destination) const {
-  std::visit([&](const auto& shard) { shard.read(name, destination); }, shard_with(name));
+  shard_with(name).read(name, destination);
 }
 
 void HfDirectory::read(const std::string& name, uint64_t offset,
                        std::span<std::byte> destination) const {
-  std::visit([&](const auto& shard) { shard.read(name, offset, destination); }, shard_with(name));
+  shard_with(name).read(name, offset, destination);
 }
 
 int64_t HfDirectory::total_bytes() const {

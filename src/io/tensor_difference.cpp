@@ -71,7 +71,7 @@ void decode(Dtype dtype, const std::vector<std::byte>& bytes, std::vector<double
 /// Reads one tensor from its start to its end.
 class Values {
  public:
-  Values(const SafetensorsFile& file, const std::string& name)
+  Values(const WeightsFile& file, const std::string& name)
       : file_(file), name_(name), info_(file.tensors().at(name)) {}
 
   const std::vector<double>& piece(int64_t begin, int64_t count) {
@@ -85,7 +85,7 @@ class Values {
   const TensorInfo& info() const { return info_; }
 
  private:
-  const SafetensorsFile& file_;
+  const WeightsFile& file_;
   const std::string& name_;
   const TensorInfo& info_;
   std::vector<std::byte> bytes_;
@@ -108,7 +108,7 @@ TensorDifference& TensorDifference::operator+=(const TensorDifference& other) {
   return *this;
 }
 
-TensorDifference tensor_difference(const SafetensorsFile& a, const SafetensorsFile& b,
+TensorDifference tensor_difference(const WeightsFile& a, const WeightsFile& b,
                                    const std::string& name) {
   Values first(a, name);
   Values second(b, name);

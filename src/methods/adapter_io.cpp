@@ -48,10 +48,10 @@ bool changes_nothing(const NamedTensors& tensors) {
   return any;
 }
 
-void add_tensors(const std::filesystem::path& path, NamedTensors& tensors) {
-  const SafetensorsFile file(path);
+void add_tensors(const WeightsFile& file, NamedTensors& tensors) {
   for (const auto& [name, info] : file.tensors()) {
-    Tensor tensor = at::empty(info.shape, scalar_type(info.dtype, path.string() + ": " + name));
+    Tensor tensor =
+        at::empty(info.shape, scalar_type(info.dtype, file.path().string() + ": " + name));
     file.read(name,
               {static_cast<std::byte*>(tensor.data_ptr()), static_cast<size_t>(tensor.nbytes())});
     tensors.emplace_back(name, tensor);
@@ -93,19 +93,19 @@ void write_adapter(const StoredAdapter& adapter) {
   write_file(adapter.path / kConfig, sorted(adapter.config).dump(2) + "\n");
 }
 
-StoredAdapter read_adapter(const std::filesystem::path& directory) {
+StoredAdapter read_adapter(const std::filesystem::path& directory, PickledWeights pickled) {
   check<ModelError>(std::filesystem::is_directory(directory), "{}: no such folder",
                     directory.string());
   const std::string where = (directory / kConfig).string();
-  const std::filesystem::path weights = adapter_weights_file(directory);
+  const WeightsFile file = open_adapter_weights(directory, pickled);
   StoredAdapter stored{complete_adapter_config(read_json<ModelError>(directory / kConfig), where),
                        {},
                        directory,
-                       weights};
-  add_tensors(weights, stored.tensors);
-  check<ModelError>(!stored.tensors.empty(), "{}: holds no tensors", weights.string());
+                       file.path()};
+  add_tensors(file, stored.tensors);
+  check<ModelError>(!stored.tensors.empty(), "{}: holds no tensors", file.path().string());
   if (std::filesystem::exists(directory / kHubHead)) {
-    add_tensors(directory / kHubHead, stored.tensors);
+    add_tensors({directory / kHubHead, WeightsFile::Form::kSafetensors}, stored.tensors);
     stored.config["task_type"] = "SEQ_CLS";
   }
   check_recorded_scale(stored);

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "config/resolve.h"
+#include "io/temporary_directory.h"
 #include "peft/config/methods.h"
 #include "peft/util/log.h"
 
@@ -144,6 +145,20 @@ TEST(AdapterConfig, OfEveryMethodIsCompleteAsItIsWritten) {
     const Json complete = complete_adapter_config({{"peft_type", method.peft_type}});
     EXPECT_EQ(complete_adapter_config(complete), complete) << method.name;
   }
+}
+
+TEST(AdapterWeights, OfAdapterHubMayBePickledWhereThatIsAllowed) {
+  const TemporaryDirectory folder;
+  EXPECT_EQ(error_text([&] { open_adapter_weights(folder.path(), PickledWeights::kAllowed); }),
+            folder.path().string() + ": no adapter_model.safetensors");
+  std::filesystem::copy(std::filesystem::path(PEFT_SOURCE_DIR) / "tests/fixtures/io/torch_zip.bin",
+                        folder / "pytorch_adapter.bin");
+  EXPECT_EQ(open_adapter_weights(folder.path(), PickledWeights::kAllowed).tensors().size(), 13u);
+  const std::string refusal =
+      error_text([&] { open_adapter_weights(folder.path(), PickledWeights::kRefused); });
+  EXPECT_TRUE(refusal.starts_with(folder.path().string() +
+                                  ": holds only pickled weights (pytorch_adapter.bin)"))
+      << refusal;
 }
 
 /// A stored adapter of rank 4 in a folder that ends with the test.

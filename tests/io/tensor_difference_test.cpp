@@ -13,12 +13,11 @@ namespace {
 
 /// A file with one tensor "x" of shape (n).
 template <class T>
-SafetensorsFile file_of(const std::filesystem::path& path, Dtype dtype,
-                        const std::vector<T>& values) {
+WeightsFile file_of(const std::filesystem::path& path, Dtype dtype, const std::vector<T>& values) {
   write_safetensors(
       path,
       {{"x", dtype, {static_cast<int64_t>(values.size())}, std::as_bytes(std::span(values))}});
-  return SafetensorsFile(path);
+  return {path, WeightsFile::Form::kSafetensors};
 }
 
 class Differences : public testing::Test {
@@ -62,10 +61,10 @@ TEST_F(Differences, SpanPieces) {
 }
 
 TEST_F(Differences, CompareNumbersOfDifferentTypes) {
-  const SafetensorsFile a = file_of<float>(folder_ / "a", Dtype::kF32, {1.5F, -2.0F});
-  const SafetensorsFile b = file_of<uint16_t>(folder_ / "b", Dtype::kBF16,
-                                              {bfloat16_from_float(1.5F), bfloat16_from_float(-3)});
-  const SafetensorsFile c = file_of<int64_t>(folder_ / "c", Dtype::kI64, {1, -2});
+  const WeightsFile a = file_of<float>(folder_ / "a", Dtype::kF32, {1.5F, -2.0F});
+  const WeightsFile b = file_of<uint16_t>(folder_ / "b", Dtype::kBF16,
+                                          {bfloat16_from_float(1.5F), bfloat16_from_float(-3)});
+  const WeightsFile c = file_of<int64_t>(folder_ / "c", Dtype::kI64, {1, -2});
   EXPECT_EQ(tensor_difference(a, b, "x").largest, 1.0);
   EXPECT_EQ(tensor_difference(a, c, "x").largest, 0.5);
 }

@@ -21,7 +21,7 @@ namespace peft {
 ///   "compare": bool, "fail_if": text|null, "json": bool, "generate": N new tokens (0: off),
 ///   "adapters": [dir, ...], "shots": N, "shots_from": file|null, "ensemble": "mean"|"vote"|null,
 ///   "match": regular expression|null, "batch_tokens": N|null, "dtype", "device", "threads",
-///   "allow_pickle": bool (pytorch_model.bin may be read)
+///   "allow_pickle": bool (pytorch_model.bin and adapter_model.bin may be read)
 /// generate
 ///   "model", "adapter", "prompt": text|null, "messages": JSON|null, "input": file|null (exactly
 ///   one of the three), "max_new_tokens": N, "temperature": number, "top_p": number, "seed": N,
@@ -40,7 +40,7 @@ namespace peft {
 /// adapters merge
 ///   "adapters": [dir, ...], "weights": [number, ...], "out": dir, "method": name of a combination,
 ///   "density": number, "majority_sign": "total"|"frequency", "seed": N, "rank": N (0: the
-///   largest), "overwrite": bool, "json": bool, "threads"
+///   largest), "overwrite": bool, "json": bool, "threads", "allow_pickle"
 ///
 /// Every request has "contain_pickles": true, which says that /proc/self/exe is the program and can
 /// be the process that reads pickles (io/pickle_child.h).

@@ -61,8 +61,10 @@ std::filesystem::path base_folder(const Json& request, const std::optional<Store
 /// ModelError.
 void take_class_head(HfDirectory& base, const StoredAdapter& stored);
 
-/// The same folder, opened, with a stored adapter's head; its weights may be pickled where the
-/// request's "allow_pickle" says so.
+/// Whether a request's "allow_pickle" lets weights be pickled, of the base and of adapters.
+PickledWeights pickles_of(const Json& request);
+
+/// The base folder, opened, with a stored adapter's head.
 HfDirectory base_directory(const Json& request, const std::optional<StoredAdapter>& stored);
 
 /// Opens what "model", "adapter", "device" and "threads" of a request name, headers only. An

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "peft/io/weights_file.h"
 #include "peft/util/json.h"
 
 namespace peft {
@@ -16,9 +17,10 @@ Json complete_adapter_config(const Json& saved, const std::string& where = "adap
 /// Reads and completes DIR/adapter_config.json. Throws ModelError.
 Json read_adapter_config(const std::filesystem::path& directory);
 
-/// The file of an adapter folder's tensors: PEFT's name or AdapterHub's. Throws ModelError when
-/// there is none.
-std::filesystem::path adapter_weights_file(const std::filesystem::path& directory);
+/// The file of an adapter folder's tensors, under PEFT's name or AdapterHub's: safetensors, and
+/// where there are none the pickle that older versions wrote, if that is allowed. Throws ModelError
+/// when there is none.
+WeightsFile open_adapter_weights(const std::filesystem::path& directory, PickledWeights pickled);
 
 /// Combinations of adapter keys that contradict each other, as "key: what is wrong".
 std::vector<std::string> adapter_contradictions(const Json& adapter);

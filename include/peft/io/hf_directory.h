@@ -7,11 +7,9 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "peft/io/safetensors.h"
-#include "peft/io/torch_file.h"
+#include "peft/io/weights_file.h"
 #include "peft/util/json.h"
 
 namespace peft {
@@ -21,11 +19,6 @@ namespace peft {
 /// cache entry; any other is a ModelError.
 std::optional<std::filesystem::path> model_file(const std::filesystem::path& directory,
                                                 const std::string& name);
-
-/// Whether a folder may give its weights as pytorch_model.bin, where it has no safetensors.
-enum class PickledWeights { kRefused, kAllowed };
-/// kAllowed if `allow_pickle`.
-PickledWeights pickled_weights(bool allow_pickle);
 
 /// A Hugging Face model folder: config, and every tensor by name over all shards. Headers only are
 /// read here. Throws ModelError for a file that breaks a rule.
@@ -60,8 +53,7 @@ class HfDirectory {
   int64_t total_elements() const;
 
  private:
-  using Shard = std::variant<SafetensorsFile, TorchFile>;
-  struct Form;  // of the weights: the names of their files
+  struct Form;  // of the weights, and the names of their files
 
   void open_weights(PickledWeights pickled);
   bool open_shards(const Form& form);
@@ -69,14 +61,14 @@ class HfDirectory {
   void check_index(const Json& weight_map, const std::vector<std::string>& shard_names,
                    const Form& form) const;
   void find_aliases();
-  const Shard& shard_with(const std::string& name) const;
+  const WeightsFile& shard_with(const std::string& name) const;
 
   std::filesystem::path path_;
   Json config_;
   bool has_new_head_ = false;
   std::string model_type_;
   std::vector<int32_t> eos_token_ids_;
-  std::vector<Shard> shards_;
+  std::vector<WeightsFile> shards_;
   std::map<std::string, TensorInfo> tensors_;
   std::map<std::string, size_t> shard_of_;
   std::map<std::string, std::string> aliases_;

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "peft/io/safetensors.h"
+#include "peft/io/weights_file.h"
 
 namespace peft {
 
@@ -22,7 +22,7 @@ struct TensorDifference {
 
 /// Compares the tensor `name` of two files piece by piece; the element types may differ. Throws
 /// ModelError for shapes that do, and for 8-bit floating-point numbers.
-TensorDifference tensor_difference(const SafetensorsFile& a, const SafetensorsFile& b,
+TensorDifference tensor_difference(const WeightsFile& a, const WeightsFile& b,
                                    const std::string& name);
 
 }  // namespace peft

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "peft/io/weights_file.h"
 #include "peft/methods/adapter.h"
 
 namespace peft {
@@ -25,8 +26,10 @@ void write_adapter(const StoredAdapter& adapter);
 void save_adapter(const Adapter& adapter, const std::filesystem::path& directory,
                   const std::string& base);
 
-/// Reads an adapter folder, ours or PEFT's. Throws ModelError.
-StoredAdapter read_adapter(const std::filesystem::path& directory);
+/// Reads an adapter folder, ours or PEFT's; its tensors may be pickled where that is allowed.
+/// Throws ModelError.
+StoredAdapter read_adapter(const std::filesystem::path& directory,
+                           PickledWeights pickled = PickledWeights::kRefused);
 
 /// Puts a stored adapter on a model, strictly: nothing missing, nothing left over.
 std::unique_ptr<Adapter> load_adapter(CausalLM& model, const StoredAdapter& stored);
