@@ -33,11 +33,13 @@ WeightsFile::WeightsFile(const std::filesystem::path& path, Form form)
     : file_(opened(path, form)) {}
 
 const std::filesystem::path& WeightsFile::path() const {
-  return std::visit([](const auto& file) -> const auto& { return file.path(); }, file_);
+  return std::visit(
+      [](const auto& file) -> const auto& { return file.path(); }, file_);
 }
 
 const std::map<std::string, TensorInfo>& WeightsFile::tensors() const {
-  return std::visit([](const auto& file) -> const auto& { return file.tensors(); }, file_);
+  return std::visit(
+      [](const auto& file) -> const auto& { return file.tensors(); }, file_);
 }
 
 const std::map<std::string, std::string>& WeightsFile::metadata() const {
