@@ -213,8 +213,8 @@ bool HfDirectory::open_shards(const Form& form) {
     add_shard(*file, form);
   }
   check_index(index.at("weight_map"), names, form);
-  if (form.form ==
-      WeightsFile::Form::kSafetensors) {  // torch counts tensors that share a storage once
+  // torch counts tensors that share a storage once, so its sum is not the shards'.
+  if (form.form == WeightsFile::Form::kSafetensors) {
     check_total_size(index, total_bytes(), where);
   }
   return true;
