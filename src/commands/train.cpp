@@ -59,8 +59,9 @@ void settle_max_length(RunConfig& run, const ModelSizes& model) {
 RunData rows_of(RunConfig& run, HfDirectory& base, const TextSide& text) {
   const Json& adapter = run.values.at("adapter");
   if (adapter.value("path", Json()).is_string()) {
-    take_class_head(base, read_adapter(adapter.at("path").get<std::string>(),
-                                       pickled_weights(run.values.at("model").at("allow_pickle").get<bool>())));
+    take_class_head(
+        base, read_adapter(adapter.at("path").get<std::string>(),
+                           pickled_weights(run.values.at("model").at("allow_pickle").get<bool>())));
   }
   const RunTask task = settle_task(run.values, run.origin, base.config());
   const ModelSizes sizes = model_sizes(base);

@@ -66,8 +66,7 @@ const Json kLora = {{"peft_type", "LORA"}, {"r", 2}, {"task_type", "SEQ_CLS"}};
 TEST_F(ClassifierCommand, GivesALanguageModelAHeadForTheLabelsOfTheRows) {
   const Outcome outcome = train("models/llama", kLora);
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_EQ(json_of("out/labels.json")["id2label"].dump(),
-            R"({"0":"blue","1":"green","2":"red"})");
+  EXPECT_EQ(json_of("out/labels.json")["id2label"].dump(), R"({"0":"blue","1":"green","2":"red"})");
   EXPECT_EQ(json_of("out/adapter_config.json")["modules_to_save"].dump(),
             R"(["classifier","score"])");
   const SafetensorsFile file(at("out/adapter_model.safetensors"));
@@ -141,7 +140,8 @@ TEST_F(ClassifierCommand, IsAskedNoTextAndNoComparisonItCannotGive) {
   const std::string adapter = " --adapter " + at("out");
   EXPECT_NE(peft("generate" + adapter + " --prompt a").err.find("generates no text"),
             std::string::npos);
-  EXPECT_NE(peft("eval" + adapter + " --compare --data " + at("rows.jsonl")).err.find("no classification head"),
+  EXPECT_NE(peft("eval" + adapter + " --compare --data " + at("rows.jsonl"))
+                .err.find("no classification head"),
             std::string::npos);
 }
 
