@@ -71,6 +71,7 @@ void run_convert_adapter(const Json& request) {
   const std::string out = request.at("out").get<std::string>();
   write_folder(out, request.at("overwrite").get<bool>(), [&](const std::filesystem::path& folder) {
     write_adapter(put_together(conversion.lora, folder));
+    copy_labels(stored.path, folder);
   });
   report(conversion, stored, out);
   if (request.at("json").get<bool>()) {

@@ -91,6 +91,9 @@ Json from_hub_config(const Json& saved, const std::string& where) {
       flat[name] = saved.at(name);
     }
   }
+  if (const Json base = saved.value("model_name", Json()); base.is_string() && base != "") {
+    flat["base_model_name_or_path"] = base;
+  }
   return flat;
 }
 

@@ -17,6 +17,7 @@ namespace peft {
 namespace {
 
 constexpr const char* kConfig = "adapter_config.json";
+constexpr size_t kMostLabelBytes = size_t{64} << 20;
 constexpr const char* kHubHead = "model_head.safetensors";
 
 /// Members in alphabetical order; what they hold stays as it is, since the order of a pattern's
@@ -66,6 +67,12 @@ void save_adapter(const Adapter& adapter, const std::filesystem::path& directory
                  directory / adapter.weights_file()});
   for (const auto& [name, content] : adapter.other_files()) {
     write_file(directory / name, content.dump(2) + "\n");
+  }
+}
+
+void copy_labels(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (std::filesystem::exists(from / kLabelsFile)) {
+    write_file(to / kLabelsFile, read_text<ModelError>(from / kLabelsFile, kMostLabelBytes));
   }
 }
 

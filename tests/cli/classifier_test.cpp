@@ -91,6 +91,16 @@ TEST_F(ClassifierCommand, MergesToAClassifierOfItsOwn) {
               evaluated("--adapter " + at("out"))["loss"].get<double>(), 1e-4);
 }
 
+TEST_F(ClassifierCommand, KeepsItsHeadAndItsLabelsWhenItIsConverted) {
+  ASSERT_EQ(train("models/llama", {{"peft_type", "IA3"}, {"task_type", "SEQ_CLS"}}).code, 0);
+  const Outcome converted =
+      peft("adapters convert " + at("out") + " --rank 64 --out " + at("lora"));
+  ASSERT_EQ(converted.code, 0) << converted.err;
+  EXPECT_EQ(json_of("lora/labels.json"), json_of("out/labels.json"));
+  EXPECT_NEAR(evaluated("--adapter " + at("lora"))["loss"].get<double>(),
+              evaluated("--adapter " + at("out"))["loss"].get<double>(), 1e-4);
+}
+
 TEST_F(ClassifierCommand, TrainsAnEncoderWithItsOwnHead) {
   write_rows({2, 0, 1});
   const Outcome outcome = train("classifiers/bert", {{"peft_type", "IA3"}});

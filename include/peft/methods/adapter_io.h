@@ -26,6 +26,9 @@ void write_adapter(const StoredAdapter& adapter);
 void save_adapter(const Adapter& adapter, const std::filesystem::path& directory,
                   const std::string& base);
 
+/// Takes the labels beside one adapter, if it has some, to another of the same head.
+void copy_labels(const std::filesystem::path& from, const std::filesystem::path& to);
+
 /// Reads an adapter folder, ours or PEFT's; its tensors may be pickled where that is allowed.
 /// Throws ModelError.
 StoredAdapter read_adapter(const std::filesystem::path& directory,
