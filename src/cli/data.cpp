@@ -18,12 +18,13 @@ int show(const DataShowCommand& options) {
   check_at_least("-n", options.count, 0);
   DataCommand command = data_command(options.data);
   command.options.keep_cut = static_cast<size_t>(options.count);
-  const Dataset set = load_dataset(command.train, command.options, command.model.pipeline());
+  const Dataset set = training_rows(command);
   const ShowOptions style{.colour = stdout_takes_colour(),
                           .ids = options.ids,
                           .files = set.files,
                           .cut_off = set.cut_off,
-                          .label_names = set.label_names};
+                          .label_names = set.label_names,
+                          .task = command.task.task};
   const auto shown = std::min(set.examples.size(), static_cast<size_t>(options.count));
   Json examples = Json::array();
   std::string text = show_report(set.report);

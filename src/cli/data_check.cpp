@@ -59,8 +59,8 @@ int run_check(const DataCheckCommand& options) {
   for (const std::string& kind : options.allowed) {
     check_choice("--allow", kind, finding_kinds());
   }
-  const DataCommand command = data_command(options.data);
-  const Dataset train = load_dataset(command.train, command.options, command.model.pipeline());
+  DataCommand command = data_command(options.data);
+  const Dataset train = training_rows(command);
   std::vector<Finding> all = findings_of(train, command.train, command.options);
   Json sets = {{"train", report_json(train.report)}, {"eval", nullptr}};
   if (!command.eval.empty()) {

@@ -40,8 +40,7 @@ ResolvedConfig data_config(const DataFlags& flags) {
 }
 
 /// As training does: the default length gives way to the model's positions.
-DataOptions options_for(ResolvedConfig& config, const ModelText& model) {
-  const RunTask task = settle_task(config.values, config.origin, model.config);
+DataOptions options_for(const ResolvedConfig& config, const RunTask& task, const ModelText& model) {
   DataOptions options = data_options(config.values.at("data"), task);
   options.refuses = false;
   if (!model.positions || options.max_length <= *model.positions) {
@@ -90,11 +89,25 @@ DataCommand data_command(const DataFlags& flags) {
   const Json& data = config.values.at("data");
   ModelText model = read_model_text(config.values.at("model").at("name_or_path").get<std::string>(),
                                     data.at("chat_template").get<std::string>());
-  DataOptions options = options_for(config, model);
+  RunTask task = settle_task(config.values, config.origin, model.config);
+  DataOptions options = options_for(config, task, model);
   auto train = limited(data_sources(data.at("train")), flags.limit);
   auto eval = limited(data_sources(data.at("eval"), /*held_out=*/true), flags.limit);
-  return {std::move(config), std::move(model), std::move(options), std::move(train),
-          std::move(eval)};
+  return {std::move(config),  std::move(model), std::move(task),
+          std::move(options), std::move(train), std::move(eval)};
+}
+
+Dataset training_rows(DataCommand& command) {
+  Dataset rows = load_dataset(command.train, command.options, command.model.pipeline());
+  if (command.task.needs_head()) {
+    const Json& number = command.config.values.at("model").at("num_labels");
+    settle_labels(rows, number);
+    if (const std::string refusal = head_refusal(number, rows.label_names); !refusal.empty()) {
+      rows.report.refusals.push_back(refusal);
+    }
+    command.options.label_names = rows.label_names;
+  }
+  return rows;
 }
 
 }  // namespace peft

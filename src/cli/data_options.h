@@ -5,6 +5,7 @@
 
 #include "peft/cli/model_text.h"
 #include "peft/config/run_config.h"
+#include "peft/config/run_task.h"
 #include "peft/data/dataset.h"
 
 namespace CLI {
@@ -32,6 +33,7 @@ void add_data_flags(CLI::App& command, DataFlags& flags);
 struct DataCommand {
   ResolvedConfig config;
   ModelText model;
+  RunTask task;
   DataOptions options;  ///< that refuse nothing; max_length as training would have it
   std::vector<DataSource> train, eval;
 };
@@ -39,5 +41,9 @@ struct DataCommand {
 /// The run file, or one made of the flags: both are then read by the same rules. Throws UsageError,
 /// ModelError.
 DataCommand data_command(const DataFlags& flags);
+
+/// Reads its training rows. Labels that no head can be made for are among the report's refusals;
+/// held-out rows are then read by the same labels.
+Dataset training_rows(DataCommand& command);
 
 }  // namespace peft

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "peft/config/model_family.h"
+
 namespace peft {
 namespace {
 
@@ -41,7 +43,7 @@ ModelText read_model_text(const std::filesystem::path& folder, const std::string
   }
   for (const char* key : {"max_position_embeddings", "n_positions"}) {
     if (const Json positions = text.config.value(key, Json()); positions.is_number_integer()) {
-      text.positions = positions.get<int64_t>();
+      text.positions = positions.get<int64_t>() - positions_before_text(text.config);
     }
   }
   return text;

@@ -55,10 +55,9 @@ PlanInput input_of(const PlanCommand& options, const HfDirectory& directory, con
 std::string shape_line(const RunPlan& plan) {
   return fmt::format("{} on {} modules: {} of {} parameters train ({:.2f} %), base in {}\n",
                      plan.model.model_type, plan.adapter.targets.size(),
-                     with_commas(plan.adapter.parameters),
-                     with_commas(plan.model.parameters + plan.adapter.parameters),
+                     with_commas(plan.adapter.parameters), with_commas(plan.total_parameters()),
                      100.0 * static_cast<double>(plan.adapter.parameters) /
-                         static_cast<double>(plan.model.parameters + plan.adapter.parameters),
+                         static_cast<double>(plan.total_parameters()),
                      dtype_name(plan.shape.dtype));
 }
 
@@ -158,10 +157,11 @@ int plan(const PlanCommand& options) {
   }
   DataOptions options_of_data = data_options(data, task);
   Dataset train = load_dataset(data_sources(data.at("train")), options_of_data, text.pipeline());
-  options_of_data.label_names = train.label_names;
   if (task.needs_head()) {
+    settle_labels(train, config.values["model"].at("num_labels"));
     give_class_head(directory, config.values["model"].at("num_labels"), train.label_names);
   }
+  options_of_data.label_names = train.label_names;
   std::vector<Example> held_out;
   if (!data.at("eval").is_null()) {
     held_out = load_dataset(data_sources(data.at("eval"), /*held_out=*/true), options_of_data,

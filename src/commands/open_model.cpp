@@ -14,22 +14,6 @@ std::string text_or(const Json& request, const char* key, const std::string& oth
   return found != request.end() && found->is_string() ? found->get<std::string>() : otherwise;
 }
 
-/// The labels beside an adapter, or the numbers of the classes.
-std::vector<std::string> stored_labels(const std::filesystem::path& adapter, int64_t classes) {
-  std::vector<std::string> labels;
-  const std::filesystem::path file = adapter / kLabelsFile;
-  const Json names = std::filesystem::exists(file)
-                         ? read_json<ModelError>(file, {.bytes = size_t{64} << 20})
-                               .value("id2label", Json::object())
-                         : Json::object();
-  for (int64_t i = 0; i < classes; ++i) {
-    const std::string place = std::to_string(i);
-    const Json name = names.is_object() ? names.value(place, Json()) : Json();
-    labels.push_back(name.is_string() ? name.get<std::string>() : place);
-  }
-  return labels;
-}
-
 }  // namespace
 
 TextSide::TextSide(const HfDirectory& directory, const std::string& chat_template)
@@ -87,11 +71,18 @@ void take_class_head(HfDirectory& base, const StoredAdapter& stored) {
   for (const auto& [name, tensor] : stored.tensors) {
     const bool is_head = name.ends_with("score.weight") || name.ends_with("classifier.weight") ||
                          name.ends_with("classifier.out_proj.weight");
-    classes = is_head ? tensor.size(0) : classes;
+    classes = is_head && tensor.dim() == 2 ? tensor.size(0) : classes;
   }
-  check<ModelError>(classes > 0, "{}: task_type SEQ_CLS, but no classification head is in the file",
-                    stored.path.string());
-  give_class_head(base, classes, stored_labels(stored.path, classes));
+  check<ModelError>(classes > 0 && classes <= kMostClasses,
+                    "{}: task_type SEQ_CLS: expected a classification head of 1 to {} rows in the "
+                    "file, found {}",
+                    stored.path.string(), kMostClasses, classes);
+  std::vector<std::string> labels = stored_labels(stored.path);
+  for (int64_t i = static_cast<int64_t>(labels.size()); i < classes; ++i) {
+    labels.push_back(std::to_string(i));
+  }
+  labels.resize(static_cast<size_t>(classes));
+  give_class_head(base, classes, labels);
 }
 
 PickledWeights pickles_of(const Json& request) {

@@ -149,9 +149,9 @@ void RunDirectory::clear() const {
   for (const CheckpointFolder& old : list_checkpoints(path_)) {
     remove_folder(old.path);
   }
-  for (const char* stale :
-       {"adapter_model.safetensors", "adapter.safetensors", "adapter_config.json",
-        "adapter_interface.json", "chat_template.jinja"}) {
+  for (const char* stale : {"adapter_model.safetensors", "adapter.safetensors",
+                            "adapter_config.json", "adapter_interface.json", "chat_template.jinja",
+                            "model_head.safetensors", "head_config.json", "labels.json"}) {
     fs::remove(path_ / stale, ignored);
   }
   for (const std::string& log : run_logs()) {

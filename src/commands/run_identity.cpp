@@ -20,7 +20,13 @@ std::string data_hash(const Dataset& train, const std::vector<Example>& held_out
       add(hash, example.ids);
       add(hash, example.labels);
       hash.update(std::as_bytes(std::span(&example.file, 1)));
+      hash.update(std::as_bytes(std::span(&example.label, 1)));
+      hash.update(std::as_bytes(std::span(&example.score, 1)));
+      hash.update(std::as_bytes(std::span(&example.second_type, 1)));
     }
+  }
+  for (const std::string& label : train.label_names) {
+    hash.update(std::as_bytes(std::span(label)));
   }
   hash.update(std::as_bytes(std::span(train.weights)));
   return hash.finish();

@@ -13,9 +13,7 @@
 #include "peft/commands/run_data.h"
 #include "peft/commands/run_directory.h"
 #include "peft/commands/run_identity.h"
-#include "peft/config/model_sizes.h"
 #include "peft/methods/effective_scale.h"
-#include "peft/plan/adapter_sizes.h"
 #include "peft/plan/machine_memory.h"
 #include "peft/plan/run_plan.h"
 #include "peft/report/log_mirror.h"
@@ -35,44 +33,6 @@ struct RunConfig {
   Json values;
   Json origin;
 };
-
-/// data.max_length at its default follows the model; beyond the positions that virtual tokens leave
-/// it is an error.
-void settle_max_length(RunConfig& run, const ModelSizes& model) {
-  Json& length = run.values["data"]["max_length"];
-  const int64_t taken = run.values.at("adapter").value("num_virtual_tokens", int64_t{0});
-  const int64_t positions = model.positions - taken;
-  if (model.positions == 0 || length.get<int64_t>() <= positions) {
-    return;
-  }
-  check<UsageError>(run.origin.value("data.max_length", std::string("default")) == "default",
-                    "data.max_length: {} is beyond the model's {} positions", length.dump(),
-                    positions);
-  log_info("data.max_length: {} instead of {}, the model has no more positions", positions,
-           length.dump());
-  length = positions;
-  run.origin["data.max_length"] = "auto: the model's positions";
-}
-
-/// Settles what the run is for and reads its rows: before the model, whose new classification head
-/// has a row for each of their labels.
-RunData rows_of(RunConfig& run, HfDirectory& base, const TextSide& text) {
-  const Json& adapter = run.values.at("adapter");
-  if (adapter.value("path", Json()).is_string()) {
-    take_class_head(
-        base, read_adapter(adapter.at("path").get<std::string>(),
-                           pickled_weights(run.values.at("model").at("allow_pickle").get<bool>())));
-  }
-  const RunTask task = settle_task(run.values, run.origin, base.config());
-  const ModelSizes sizes = model_sizes(base);
-  adapter_sizes(sizes, run.values.at("adapter"));  // refuses targets that are not there
-  settle_max_length(run, sizes);
-  RunData data = read_data(run.values, task, text, sizes.vocabulary);
-  if (task.needs_head()) {
-    give_class_head(base, run.values.at("model").at("num_labels"), data.train.label_names);
-  }
-  return data;
-}
 
 /// A run that goes on keeps the batch that it settled on, whatever memory is free today.
 void keep_batch(RunConfig& run, const Json& before) {
@@ -233,7 +193,7 @@ void run_train(const Json& request) {
                  {"threads", request.at("threads")},
                  {"allow_pickle", run.values.at("model").value("allow_pickle", false)}});
   const TextSide text(open.directory, run.values.at("data").at("chat_template").get<std::string>());
-  const RunData data = rows_of(run, open.directory, text);
+  const RunData data = read_run_data(run.values, run.origin, open.directory, text);
   open.load(run.values.at("model").at("dtype").get<std::string>());
   CausalLM& model = *open.model;
   const std::unique_ptr<Adapter> adapter = make_adapter(run.values, open.directory, model, text);

@@ -9,7 +9,6 @@ namespace peft {
 namespace {
 
 constexpr const char* kClassifierEnding = "ForSequenceClassification";
-constexpr int64_t kMostClasses = 1'000'000;
 
 std::string default_label(size_t place) {
   return "LABEL_" + std::to_string(place);
@@ -67,6 +66,7 @@ Json with_class_head(Json config, const ModelFamily& family,
   const size_t end = std::min({own.find("For"), own.find("LMHead"), own.size()});
   config["architectures"] = {own.substr(0, end) + kClassifierEnding};
   config.erase("num_labels");
+  config.erase("problem_type");
   config["id2label"] = Json::object();
   config["label2id"] = Json::object();
   bool are_places = true;
@@ -79,6 +79,14 @@ Json with_class_head(Json config, const ModelFamily& family,
     config["label2id"][name] = i;
   }
   return config;
+}
+
+int64_t positions_before_text(const Json& config) {
+  if (config.value("model_type", Json()) != "roberta") {
+    return 0;
+  }
+  const Json pad = config.value("pad_token_id", Json());
+  return (pad.is_number_integer() && pad > 0 && pad < kMostClasses ? pad.get<int64_t>() : 1) + 1;
 }
 
 const std::vector<std::string>& class_head_names() {

@@ -184,10 +184,7 @@ void read_config(ModelSizes& sizes, const Json& config) {
   sizes.classes = static_cast<int64_t>(class_labels(config).size());
   sizes.positions = scaled_positions(
       rope_settings(config), field(config, {"max_position_embeddings", "n_positions", "n_ctx"}));
-  if (sizes.model_type == "roberta") {
-    // Its positions begin behind that of the padding token.
-    sizes.positions -= std::max<int64_t>(1, field(config, {"pad_token_id"})) + 1;
-  }
+  sizes.positions -= sizes.positions > 0 ? positions_before_text(config) : 0;
 }
 
 /// A head that the files lack: a matrix, with a bias in encoders; RoBERTa's has one more layer.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "peft/config/model_family.h"
 #include "peft/util/text.h"
@@ -18,14 +19,13 @@ bool only_classifies(const Json& model_config) {
   return type == "bert" || type == "roberta";
 }
 
-/// The names 0, 1, ... where every label is a whole number below `count`.
-bool are_places(const std::vector<std::string>& labels, int64_t count) {
-  return std::all_of(labels.begin(), labels.end(), [&](const std::string& label) {
-    int64_t place = -1;
-    const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), place);
-    return error == std::errc() && end == label.data() + label.size() && place >= 0 &&
-           place < count;
-  });
+/// A label that is the number of a class below `count`.
+std::optional<int32_t> place_of(const std::string& label, int64_t count) {
+  int32_t place = -1;
+  const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), place);
+  const bool is_place =
+      error == std::errc() && place >= 0 && place < count && label == std::to_string(place);
+  return is_place ? std::optional(place) : std::nullopt;
 }
 
 std::vector<std::string> places(int64_t count) {
@@ -36,9 +36,7 @@ std::vector<std::string> places(int64_t count) {
   return names;
 }
 
-}  // namespace
-
-RunTask settle_task(Json& config, Json& origin, const Json& model_config) {
+RunTask task_of(Json& config, Json& origin, const Json& model_config) {
   RunTask run;
   run.labels = class_labels(model_config);
   Json& adapter = config["adapter"];
@@ -67,21 +65,63 @@ RunTask settle_task(Json& config, Json& origin, const Json& model_config) {
   return run;
 }
 
-void give_class_head(HfDirectory& base, const Json& num_labels, std::vector<std::string> labels) {
-  if (num_labels.is_number_integer()) {
-    const auto count = num_labels.get<int64_t>();
-    if (labels.empty() || are_places(labels, count)) {
-      labels = places(count);
-    }
-    check<DataError>(static_cast<int64_t>(labels.size()) == count,
-                     "model.num_labels: the rows have {} labels, found {}", labels.size(), count);
+}  // namespace
+
+RunTask settle_task(Json& config, Json& origin, const Json& model_config) {
+  const RunTask run = task_of(config, origin, model_config);
+  const Json& metric = config.at("training").at("metric_for_best_model");
+  const char* const accuracy = run.task == Task::kLanguageModel    ? "eval_token_accuracy"
+                               : run.task == Task::kClassification ? "eval_accuracy"
+                                                                   : "eval_loss";
+  check<UsageError>(metric == "eval_loss" || metric == accuracy,
+                    "training.metric_for_best_model: expected eval_loss{} for this task, found {}",
+                    metric == accuracy || accuracy == std::string("eval_loss")
+                        ? ""
+                        : std::string(" or ") + accuracy,
+                    metric.dump());
+  return run;
+}
+
+void settle_labels(Dataset& train, const Json& num_labels) {
+  if (!num_labels.is_number_integer() || train.label_names.empty()) {
+    return;
   }
-  check<DataError>(labels.size() > 1 || num_labels == 1,
+  const auto count = num_labels.get<int64_t>();
+  std::vector<int32_t> classes;
+  for (const std::string& label : train.label_names) {
+    const std::optional<int32_t> place = place_of(label, count);
+    if (!place) {
+      return;
+    }
+    classes.push_back(*place);
+  }
+  for (Example& example : train.examples) {
+    example.label = classes.at(static_cast<size_t>(example.label));
+  }
+  train.label_names = places(count);
+}
+
+std::string head_refusal(const Json& num_labels, const std::vector<std::string>& labels) {
+  const auto found = static_cast<int64_t>(labels.size());
+  if (num_labels.is_number_integer() && num_labels != 1 && num_labels != found) {
+    return fmt::format("model.num_labels: the rows have {} labels, found {}", found,
+                       num_labels.dump());
+  }
+  return found > 1 || num_labels == 1
+             ? ""
+             : fmt::format(
                    "data.train: every row has the label \"{}\"; a classification needs two, a "
                    "regression model.num_labels 1",
                    labels.empty() ? "" : escaped(labels.front()));
+}
+
+void give_class_head(HfDirectory& base, const Json& num_labels,
+                     const std::vector<std::string>& labels) {
+  const std::string refusal = head_refusal(num_labels, labels);
+  check<DataError>(refusal.empty(), "{}", refusal);
   const std::string where = (base.path() / "config.json").string();
-  base.give_new_head(with_class_head(base.config(), find_family(base.model_type(), where), labels));
+  base.give_new_head(with_class_head(base.config(), find_family(base.model_type(), where),
+                                     num_labels == 1 ? places(1) : labels));
 }
 
 void save_class_head(Json& adapter) {

@@ -245,7 +245,8 @@ bool DatasetBuilder::add_example(FormattedRow formatted, const FormattedSource& 
     example.label = labels_.number(source.label, where());
   }
   example.score = source.score;
-  example.second_type = source.second_type;
+  const bool has_second = source.second_type < static_cast<int64_t>(formatted.ids.size());
+  example.second_type = has_second ? source.second_type : 0;  // the rest may have been cut off
   example.ids = std::move(formatted.ids);
   example.labels = std::move(formatted.labels);
   example.row = static_cast<int64_t>(dataset_.examples.size());

@@ -98,6 +98,9 @@ std::string file_of(const Example& example, const ShowOptions& options) {
 
 /// What a classifier is to say of the row; null: it is no such row.
 Json label_of(const Example& example, const ShowOptions& options) {
+  if (options.task == Task::kRegression) {
+    return example.score;
+  }
   const auto place = static_cast<size_t>(example.label);
   return example.label < 0                    ? Json()
          : place < options.label_names.size() ? Json(options.label_names[place])
@@ -112,10 +115,9 @@ std::string header(const Example& example, const ShowOptions& options) {
       "row {}{}, {} tokens, {}{}\n", example.row + 1,
       file.empty() ? "" : fmt::format(", {}:{}", escaped(file), example.line),
       with_commas(static_cast<int64_t>(example.ids.size())),
-      label.is_string()    ? fmt::format("label \"{}\"", escaped(label.get<std::string>()))
-      : !label.is_null()   ? "label " + label.dump()
-      : example.score != 0 ? fmt::format("label {}", example.score)
-                           : with_commas(scored_tokens(example)) + " scored",
+      label.is_string()  ? fmt::format("label \"{}\"", escaped(label.get<std::string>()))
+      : !label.is_null() ? "label " + label.dump()
+                         : with_commas(scored_tokens(example)) + " scored",
       cut == options.cut_off.end()
           ? ""
           : fmt::format(", {} dropped", with_commas(static_cast<int64_t>(cut->second.size()))));

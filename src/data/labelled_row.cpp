@@ -92,6 +92,12 @@ FormattedSource labelled_tokens(std::vector<int32_t> ids, const Json& row,
                    "{}: token_type_ids: expected one for each of input_ids, found {}", where,
                    json_excerpt(types));
   const auto second = std::find(types.begin(), types.end(), Json(1));
+  const bool is_pair = types.is_null() || (second != types.begin() &&
+                                           std::count(types.begin(), second, Json(0)) +
+                                                   std::count(second, types.end(), Json(1)) ==
+                                               static_cast<std::ptrdiff_t>(types.size()));
+  check<DataError>(is_pair, "{}: token_type_ids: expected zeros and, behind them, ones, found {}",
+                   where, json_excerpt(types));
   source.second_type = second == types.end() ? 0 : second - types.begin();
   FormattedRow whole;
   whole.ids = std::move(ids);

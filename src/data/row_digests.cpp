@@ -1,5 +1,7 @@
 #include "row_digests.h"
 
+#include <bit>
+
 namespace peft {
 namespace {
 
@@ -16,7 +18,9 @@ bool RowDigests::seen(const Example& example) {
 }
 
 RowDigests::Digest RowDigests::digest_of(const Example& example) {
-  Digest digest{example.ids.size(), ~example.ids.size()};
+  const uint64_t target = static_cast<uint64_t>(std::bit_cast<uint32_t>(example.score)) << 32 |
+                          static_cast<uint32_t>(example.label);
+  Digest digest{example.ids.size() ^ target, ~example.ids.size() ^ target};
   for (size_t i = 0; i < example.ids.size(); ++i) {
     const uint64_t pair = static_cast<uint64_t>(static_cast<uint32_t>(example.ids[i])) << 32 |
                           static_cast<uint32_t>(example.labels[i]);

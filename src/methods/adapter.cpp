@@ -7,14 +7,11 @@
 #include <map>
 #include <set>
 
-#include "peft/config/model_family.h"
 #include "peft/kernels/dropout.h"
 #include "peft/methods/host_parts.h"
 
 namespace peft {
 namespace {
-
-constexpr double kHeadDeviation = 0.02;  // transformers' initializer_range
 
 /// The part of a parameter's name before its last dot.
 std::string module_path(const std::string& name) {
@@ -119,23 +116,6 @@ void Adapter::borrow_parts(const Json& endings, const std::string& key) {
   }
 }
 
-void Adapter::train_class_head(uint64_t seed) {
-  const at::NoGradGuard no_grad;
-  const auto parameters = model_.named_parameters();
-  for (const auto& parameter : parameters) {
-    if (is_class_head(parameter.key())) {
-      borrow(parameter.key());
-    }
-  }
-  for (const std::string& name : model_.new_parameters) {
-    if (name.ends_with(".weight")) {
-      Tensor weight = parameters[name];
-      weight.copy_(at::empty(weight.sizes(), at::kFloat)
-                       .normal_(0.0, kHeadDeviation, tensor_generator(seed, name)));
-    }
-  }
-}
-
 void Adapter::train_module(const std::string& path, std::shared_ptr<torch::nn::Module> module) {
   for (PluggedHook& hook : hooks_) {
     if (hook.path == path) {
@@ -222,18 +202,6 @@ Tensor Adapter::merged(const std::string& name, const Tensor& value) const {
 
 bool Adapter::merge_unties() const {
   return was_tied_ && (!model_.is_tied() || linears_.count("lm_head") > 0 || !embeddings_.empty());
-}
-
-std::vector<std::pair<std::string, Json>> Adapter::other_files() const {
-  const std::vector<std::string>& labels = model_.shape().labels;
-  if (labels.empty()) {
-    return {};
-  }
-  Json names = Json::object();
-  for (size_t i = 0; i < labels.size(); ++i) {
-    names[std::to_string(i)] = labels[i];
-  }
-  return {{kLabelsFile, {{"id2label", names}}}};
 }
 
 Json Adapter::file_config(const std::string& base) const {

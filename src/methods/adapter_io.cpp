@@ -12,12 +12,14 @@
 #include "peft/models/scalar_type.h"
 #include "peft/util/durable_file.h"
 #include "peft/util/log.h"
+#include "peft/util/text.h"
 
 namespace peft {
 namespace {
 
 constexpr const char* kConfig = "adapter_config.json";
 constexpr size_t kMostLabelBytes = size_t{64} << 20;
+constexpr const char* kPickledHubHead = "pytorch_model_head.bin";
 constexpr const char* kHubHead = "model_head.safetensors";
 
 /// Members in alphabetical order; what they hold stays as it is, since the order of a pattern's
@@ -59,6 +61,54 @@ void add_tensors(const WeightsFile& file, NamedTensors& tensors) {
   }
 }
 
+bool is_hub_file(const std::filesystem::path& weights) {
+  return weights.stem() == "adapter" || weights.stem() == "pytorch_adapter";
+}
+
+/// A classification head that AdapterHub keeps apart from its adapter.
+void add_hub_head(const std::filesystem::path& directory, PickledWeights pickled,
+                  StoredAdapter& stored) {
+  NamedTensors head;
+  if (std::filesystem::exists(directory / kHubHead)) {
+    add_tensors({directory / kHubHead, WeightsFile::Form::kSafetensors}, head);
+  } else if (std::filesystem::exists(directory / kPickledHubHead)) {
+    if (pickled == PickledWeights::kRefused) {
+      fail_as_pickled(directory, kPickledHubHead);
+    }
+    add_tensors({directory / kPickledHubHead, WeightsFile::Form::kPickled}, head);
+  }
+  std::erase_if(head, [](const auto& entry) { return !is_class_head(entry.first); });
+  if (!head.empty()) {
+    stored.config["task_type"] = "SEQ_CLS";
+    stored.tensors.insert(stored.tensors.end(), head.begin(), head.end());
+  }
+}
+
+/// "LABEL_3" names nothing: its number says as much.
+bool same_label(const std::string& a, const std::string& b, size_t place) {
+  const std::string number = std::to_string(place);
+  const auto names_nothing = [&](const std::string& label) {
+    return label == number || label == "LABEL_" + number;
+  };
+  return a == b || (names_nothing(a) && names_nothing(b));
+}
+
+/// The model's head must be the one that the adapter trained.
+void check_head(const CausalLM& model, const StoredAdapter& stored) {
+  const bool classifies = stored.config.value("task_type", Json()) == "SEQ_CLS";
+  check<ModelError>(classifies || model.new_parameters.empty(),
+                    "{}: was not trained for the new classification head of this model",
+                    stored.path.string());
+  const std::vector<std::string> own = stored_labels(stored.path);
+  const std::vector<std::string>& labels = model.shape().labels;
+  for (size_t i = 0; i < own.size(); ++i) {
+    check<ModelError>(i < labels.size() && same_label(own[i], labels[i], i),
+                      "{}: label {} is \"{}\" here, the model's head has {}",
+                      (stored.path / kLabelsFile).string(), i, escaped(own[i]),
+                      i < labels.size() ? "\"" + escaped(labels[i]) + "\"" : "none");
+  }
+}
+
 }  // namespace
 
 void save_adapter(const Adapter& adapter, const std::filesystem::path& directory,
@@ -68,6 +118,25 @@ void save_adapter(const Adapter& adapter, const std::filesystem::path& directory
   for (const auto& [name, content] : adapter.other_files()) {
     write_file(directory / name, content.dump(2) + "\n");
   }
+}
+
+std::vector<std::string> stored_labels(const std::filesystem::path& adapter) {
+  const std::filesystem::path file = adapter / kLabelsFile;
+  if (!std::filesystem::exists(file)) {
+    return {};
+  }
+  const Json json = read_json<ModelError>(file, {.bytes = kMostLabelBytes});
+  const Json names = json.is_object() ? json.value("id2label", Json()) : Json();
+  check<ModelError>(names.is_object(), "{}: expected id2label, an object of names, found {}",
+                    file.string(), json_excerpt(json));
+  std::vector<std::string> labels;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const Json name = names.value(std::to_string(i), Json());
+    check<ModelError>(name.is_string(), "{}: id2label: expected a name for {}, found {}",
+                      file.string(), i, json_excerpt(name));
+    labels.push_back(name.get<std::string>());
+  }
+  return labels;
 }
 
 void copy_labels(const std::filesystem::path& from, const std::filesystem::path& to) {
@@ -111,15 +180,15 @@ StoredAdapter read_adapter(const std::filesystem::path& directory, PickledWeight
                        file.path()};
   add_tensors(file, stored.tensors);
   check<ModelError>(!stored.tensors.empty(), "{}: holds no tensors", file.path().string());
-  if (std::filesystem::exists(directory / kHubHead)) {
-    add_tensors({directory / kHubHead, WeightsFile::Form::kSafetensors}, stored.tensors);
-    stored.config["task_type"] = "SEQ_CLS";
+  if (is_hub_file(file.path())) {
+    add_hub_head(directory, pickled, stored);
   }
   check_recorded_scale(stored);
   return stored;
 }
 
 std::unique_ptr<Adapter> load_adapter(CausalLM& model, const StoredAdapter& stored) {
+  check_head(model, stored);
   std::unique_ptr<Adapter> adapter = attach_adapter(model, stored.config, /*seed=*/0);
   adapter->import_tensors(stored.tensors, stored.path.string());
   if (changes_nothing(stored.tensors)) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "architectures.h"
+#include "peft/config/model_family.h"
 #include "peft/models/config_fields.h"
 #include "peft/models/decoder.h"
 
@@ -27,8 +28,7 @@ BertConfig read_bert(const ModelBlueprint& blueprint) {
                                      .heads = 12,
                                      .vocabulary = config.is_roberta ? 50265 : 30522,
                                      .positions = 512});
-  // RoBERTa's positions begin behind that of the padding token.
-  config.first_position = config.is_roberta ? fields.size({"pad_token_id"}, 1) + 1 : 0;
+  config.first_position = positions_before_text(blueprint.config);
   config.types = fields.size({"type_vocab_size"}, 2);
   config.eps = fields.epsilon("layer_norm_eps", 1e-12);
   config.activation = activation(fields.text("hidden_act", "gelu"), blueprint.where);

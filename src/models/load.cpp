@@ -194,6 +194,16 @@ std::vector<std::string> new_parameters(const HfDirectory& directory, const Caus
   return names;
 }
 
+/// A head's answers are one class of several, or one number.
+void check_problem_type(const Json& config, const std::string& where) {
+  const size_t classes = class_labels(config).size();
+  const Json type = config.value("problem_type", Json());
+  const char* const known = classes == 1 ? "regression" : "single_label_classification";
+  check<ModelError>(classes == 0 || type.is_null() || type == known,
+                    "{}: problem_type: expected {} for {} labels, found {}", where, known, classes,
+                    json_excerpt(type));
+}
+
 }  // namespace
 
 at::ScalarType compute_dtype(const std::string& choice, const HfDirectory& directory,
@@ -222,6 +232,7 @@ at::ScalarType compute_dtype(const std::string& choice, const HfDirectory& direc
 
 UnreadModel build_model(const HfDirectory& directory, at::ScalarType dtype, at::Device device) {
   const std::string where = (directory.path() / "config.json").string();
+  check_problem_type(directory.config(), where);
   const ModelFamily& family = find_family(directory.model_type(), where);
   const Tying tying = resolve_tying(directory, family);
   const at::TensorOptions options = at::TensorOptions().dtype(dtype).device(device);

@@ -59,6 +59,7 @@ AdapterSizes adapter_sizes(const ModelSizes& model, const Json& adapter) {
   }
   if (adapter.value("task_type", Json()) == "SEQ_CLS") {
     sizes.parameters += model.class_head;
+    sizes.in_place = model.class_head;
   }
   if (method->parameters_beside == nullptr) {
     return sizes;

@@ -262,7 +262,7 @@ Json plan_json(const RunPlan& plan) {
           {"dtype", dtype_name(plan.shape.dtype)},
           {"stored_bytes", std::move(stored)},
           {"trainable_parameters", plan.adapter.parameters},
-          {"total_parameters", plan.model.parameters + plan.adapter.parameters},
+          {"total_parameters", plan.total_parameters()},
           {"modules", plan.adapter.targets.size()},
           {"per_device_train_batch_size", plan.batch.batch_size},
           {"gradient_accumulation_steps", plan.batch.accumulation},

@@ -32,7 +32,7 @@ class ClassifierCommand : public testing::Test {
   }
   std::string at(const std::string& name) const { return (folder_ / name).string(); }
 
-  Outcome train(const std::string& model, const Json& adapter, const Json& changes = {}) const {
+  void configure(const std::string& model, const Json& adapter, const Json& changes = {}) const {
     Json config = {{"base_model", (kModels / model).string()},
                    {"train", at("rows.jsonl")},
                    {"eval_split_ratio", 0.25},
@@ -45,6 +45,9 @@ class ClassifierCommand : public testing::Test {
       config.update(changes);
     }
     std::ofstream(at("run.json")) << config.dump();
+  }
+  Outcome train(const std::string& model, const Json& adapter, const Json& changes = {}) const {
+    configure(model, adapter, changes);
     return peft("train --config " + at("run.json") + " --device cpu --threads 1 --no-progress");
   }
   Json evaluated(const std::string& flags) const {
@@ -143,6 +146,69 @@ TEST_F(ClassifierCommand, RefusesWhatDoesNotGoTogether) {
             "4 peft: error: model.num_labels: the rows have 3 labels, found 4\n");
   EXPECT_EQ(fault("classifiers/bert", {{"peft_type", "LORA"}}, {{"num_labels", 4}}),
             "2 peft: error: model.num_labels: the base's head has 3 classes, found 4\n");
+  EXPECT_EQ(
+      fault("models/gpt2", kLora, {{"num_labels", 1}, {"metric_for_best_model", "eval_accuracy"}}),
+      "2 peft: error: training.metric_for_best_model: expected eval_loss for this task, found "
+      "\"eval_accuracy\"\n");
+}
+
+TEST_F(ClassifierCommand, NumbersBelowTheNumberOfLabelsStandForThemselves) {
+  write_rows({1, 3, 4});
+  ASSERT_EQ(train("models/llama", kLora, {{"num_labels", 6}}).code, 0);
+  EXPECT_EQ(json_of("out/labels.json")["id2label"].size(), 6u);
+  EXPECT_GT(evaluated("--adapter " + at("out"))["accuracy"].get<double>(), 0.6);
+}
+
+TEST_F(ClassifierCommand, IsNotJudgedByTheHeadOfAnother) {
+  ASSERT_EQ(train("models/llama", kLora, {{"output_dir", at("first")}}).code, 0);
+  write_rows({"one", "two", "three"});
+  ASSERT_EQ(train("models/llama", kLora).code, 0);
+  const std::string model = "eval --model " + (kModels / "models/llama").string() + " --data " +
+                            at("rows.jsonl") + " --adapter " + at("out") + " --adapter ";
+  const Outcome other = peft(model + at("first"));
+  EXPECT_EQ(other.code, 3);
+  EXPECT_NE(other.err.find("label 0 is \"blue\" here, the model's head has \"one\""),
+            std::string::npos)
+      << other.err;
+  const Outcome without = peft(model + (kModels / "models/llama/lora").string());
+  EXPECT_EQ(without.code, 3);
+  EXPECT_NE(without.err.find("was not trained for the new classification head"), std::string::npos)
+      << without.err;
+}
+
+TEST_F(ClassifierCommand, LeavesNoHeadToARunThatTakesItsPlace) {
+  ASSERT_EQ(train("models/llama", {{"peft_type", "HOULSBY"}, {"task_type", "SEQ_CLS"}}).code, 0);
+  ASSERT_TRUE(fs::exists(at("out/model_head.safetensors")));
+  std::ofstream(at("run.json")) << Json{{"base_model", (kModels / "models/llama").string()},
+                                        {"train", at("rows.jsonl")},
+                                        {"format", "tokens"},
+                                        {"output_dir", at("out")},
+                                        {"max_steps", 2}};
+  const Outcome outcome = peft("train --config " + at("run.json") +
+                               " --device cpu --threads 1 --resume never --overwrite");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_FALSE(fs::exists(at("out/model_head.safetensors")));
+  EXPECT_FALSE(fs::exists(at("out/labels.json")));
+}
+
+TEST_F(ClassifierCommand, GoesOnOnlyWithTheSameLabels) {
+  ASSERT_EQ(train("models/llama", kLora).code, 0);
+  write_rows({"green", "red", "blue"});
+  configure("models/llama", kLora, {{"max_steps", 12}});
+  const Outcome outcome = peft("train --config " + at("run.json") +
+                               " --device cpu --threads 1 --allow-changed=training.max_steps");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("not what the checkpoint was trained with"), std::string::npos)
+      << outcome.err;
+}
+
+TEST_F(ClassifierCommand, SaysInTheCheckWhatTrainingWouldRefuse) {
+  write_rows({"red", "red", "red"});
+  configure("models/llama", kLora);
+  const Outcome outcome = peft("data check --config " + at("run.json"));
+  EXPECT_EQ(outcome.code, 9);
+  EXPECT_NE((outcome.out + outcome.err).find("every row has the label \"red\""), std::string::npos)
+      << outcome.out << outcome.err;
 }
 
 TEST_F(ClassifierCommand, IsAskedNoTextAndNoComparisonItCannotGive) {

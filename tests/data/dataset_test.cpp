@@ -2,16 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "data/error_text.h"
-#include "data/fake_tokenizer.h"
-#include "io/temporary_directory.h"
+#include "data/dataset_case.h"
 
 namespace peft {
 namespace {
-
-constexpr const char* kTwoTurns =
-    "{% for m in messages %}{{ '<a>' if m['role'] == 'assistant' else '<u>' }}{{ m['content'] }}<e>"
-    "{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
 
 std::string chat_row(const std::string& question, const std::string& answer) {
   return fmt::format(
@@ -27,51 +21,6 @@ std::string repeated(const std::string& text, int count) {
   }
   return all;
 }
-
-class DatasetTest : public testing::Test {
- protected:
-  std::filesystem::path write(const std::string& name, const std::string& text) const {
-    put_file(folder_ / name, text);
-    return folder_ / name;
-  }
-  Dataset load(const std::string& rows, const DataOptions& options = {}) const {
-    return load_dataset({{.path = write("d.jsonl", rows)}}, options, pipeline());
-  }
-  /// Loads with the chat template.
-  Dataset load_chat(const std::string& rows, const DataOptions& options = {}) const {
-    return load_dataset({{.path = write("d.jsonl", rows)}}, options, chat_pipeline());
-  }
-  std::vector<std::string> shown(const Dataset& dataset) const {
-    std::vector<std::string> rows;
-    for (const Example& example : dataset.examples) {
-      rows.push_back(marked(example, tokenizer_));
-    }
-    return rows;
-  }
-  /// The message of a DataError without the folder in front.
-  template <class E = DataError>
-  std::string fault(const std::string& rows, const DataOptions& options = {}) const {
-    return bare(error_text<E>([&] { load(rows, options); }));
-  }
-  std::string chat_fault(const std::string& rows, const DataOptions& options = {}) const {
-    return bare(error_text<DataError>([&] { load_chat(rows, options); }));
-  }
-  std::string bare(std::string text) const {
-    const std::string folder = folder_.path().string() + "/";
-    for (size_t at = text.find(folder); at != std::string::npos; at = text.find(folder)) {
-      text.erase(at, folder.size());
-    }
-    return text;
-  }
-  TextPipeline pipeline() const { return {tokenizer_, nullptr, {2}}; }
-  TextPipeline chat_pipeline() const { return {tokenizer_, &template_, {2}}; }
-
-  TemporaryDirectory folder_;
-  FakeTokenizer tokenizer_;
-  ChatTemplate template_{kTwoTurns, tokenizer_.special()};
-};
-
-using Shown = std::vector<std::string>;
 
 TEST_F(DatasetTest, TextIsTrainedWholeExceptItsBos) {
   EXPECT_EQ(shown(load(R"({"text": "ab"})")), Shown{"[s]⟦ab⟧"});
@@ -390,112 +339,6 @@ TEST_F(DatasetTest, ReadsWhatADatasetInfoRegisters) {
             "dataset_info.json: better: these are preference rows, which need a preference "
             "objective");
   EXPECT_EQ(bare(error_text<DataError>([&] { read("none"); })), "none: no such file");
-}
-
-class Classification : public DatasetTest {
- protected:
-  static DataOptions options(Task task = Task::kClassification) {
-    DataOptions result;
-    result.task = task;
-    return result;
-  }
-  static std::vector<int32_t> labels(const Dataset& dataset) {
-    std::vector<int32_t> all;
-    for (const Example& example : dataset.examples) {
-      all.push_back(example.label);
-    }
-    return all;
-  }
-};
-
-TEST_F(Classification, SortsTheNamesOfItsLabels) {
-  const Dataset dataset = load(
-      "{\"text\": \"a\", \"label\": \"pos\"}\n{\"text\": \"b\", \"label\": \"neg\"}\n"
-      "{\"text\": \"c\", \"label\": \"pos\"}\n",
-      options());
-  EXPECT_EQ(dataset.report.format, "classification");
-  EXPECT_EQ(dataset.label_names, (std::vector<std::string>{"neg", "pos"}));
-  EXPECT_EQ(labels(dataset), (std::vector<int32_t>{1, 0, 1}));
-  EXPECT_EQ(shown(dataset), (Shown{"[s]a", "[s]b", "[s]c"}));
-}
-
-TEST_F(Classification, IntegersAreSortedAsNumbers) {
-  const Dataset dataset =
-      load("{\"sentence\": \"a\", \"category\": 10}\n{\"sentence\": \"b\", \"category\": 9}\n",
-           options());
-  EXPECT_EQ(dataset.label_names, (std::vector<std::string>{"9", "10"}));
-  EXPECT_EQ(labels(dataset), (std::vector<int32_t>{1, 0}));
-}
-
-TEST_F(Classification, KnowsOnlyTheLabelsThatAreGiven) {
-  DataOptions given = options();
-  given.label_names = {"pos", "neg"};
-  EXPECT_EQ(labels(load("{\"text\": \"a\", \"label\": \"neg\"}\n{\"text\": \"b\", \"label\": 0}\n",
-                        given)),
-            (std::vector<int32_t>{1, 0}));
-  EXPECT_EQ(fault(R"({"text": "a", "label": "nog"})", given),
-            "d.jsonl:1: the label \"nog\" is none of the 2 known ones (pos, ...); did you mean "
-            "\"neg\"?");
-  EXPECT_EQ(fault(R"({"text": "a", "label": 2})", given),
-            "d.jsonl:1: the label \"2\" is none of the 2 known ones (pos, ...)");
-}
-
-TEST_F(Classification, NumbersThatAreNamesAreNoPlaces) {
-  DataOptions given = options();
-  given.label_names = {"0", "2"};
-  EXPECT_EQ(labels(load("{\"text\": \"a\", \"label\": 2}\n", given)), (std::vector<int32_t>{1}));
-  EXPECT_EQ(fault(R"({"text": "a", "label": 1})", given),
-            "d.jsonl:1: the label \"1\" is none of the 2 known ones (0, ...); did you mean "
-            "\"0\"?");
-}
-
-TEST_F(Classification, RowsOfIdsHaveALabelToo) {
-  const Dataset dataset = load(
-      "{\"input_ids\": [1, 2, 3], \"token_type_ids\": [0, 0, 1], \"label\": \"b\"}\n"
-      "{\"input_ids\": [4], \"label\": \"a\"}\n",
-      options());
-  EXPECT_EQ(dataset.report.format, "tokens");
-  EXPECT_EQ(labels(dataset), (std::vector<int32_t>{1, 0}));
-  EXPECT_EQ(dataset.examples[0].second_type, 2);
-  EXPECT_EQ(dataset.examples[1].second_type, 0);
-  EXPECT_EQ(fault(R"({"input_ids": [1, 2], "token_type_ids": [0], "label": 0})", options()),
-            "d.jsonl:1: token_type_ids: expected one for each of input_ids, found [0]");
-}
-
-TEST_F(Classification, ARegressionReadsNumbers) {
-  const Dataset dataset =
-      load("{\"text\": \"a\", \"label\": 1.5}\n{\"text\": \"b\", \"label\": \"-2\"}\n",
-           options(Task::kRegression));
-  EXPECT_EQ(dataset.examples[0].score, 1.5F);
-  EXPECT_EQ(dataset.examples[1].score, -2.0F);
-  EXPECT_EQ(fault(R"({"text": "a", "label": "x"})", options(Task::kRegression)),
-            "d.jsonl:1: label: expected a number, found \"x\"");
-}
-
-TEST_F(Classification, TwoTextsAreOneSequence) {
-  const Dataset dataset = load(R"({"sentence1": "ab", "sentence2": "cde", "label": 0})", options());
-  EXPECT_EQ(shown(dataset), Shown{"[s]ab<e>cde[/s]"});
-  EXPECT_EQ(dataset.examples[0].second_type, 4);
-}
-
-TEST_F(Classification, CutsTheLongerTextAndKeepsSpecialTokens) {
-  DataOptions cut = options();
-  const auto rows = R"({"text": "abcdefg", "text_pair": "xz", "label": 0})";
-  const std::pair<int64_t, const char*> cases[] = {
-      {10, "[s]abcde<e>xz[/s]"}, {6, "[s]ab<e>x[/s]"}, {5, "[s]a<e>x[/s]"}, {4, "[s]a<e>[/s]"}};
-  for (const auto& [length, expected] : cases) {
-    cut.max_length = length;
-    const Dataset dataset = load(rows, cut);
-    EXPECT_EQ(shown(dataset), Shown{expected});
-    EXPECT_EQ(dataset.report.truncated, 1);
-  }
-}
-
-TEST_F(Classification, OtherRowsDoNotFit) {
-  EXPECT_EQ(fault(R"({"prompt": "a", "completion": "b"})", options()),
-            "d.jsonl:1: a classification row has text (or sentence) and label (or category), which "
-            "are not the keys of this row; its keys are \"prompt\", \"completion\"; name them with "
-            "data.columns");
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "peft/commands/open_model.h"
-#include "peft/config/run_task.h"
 
 namespace peft {
 
@@ -12,8 +11,8 @@ struct RunData {
   Json report;  // of both, for run_report.json
 };
 
-/// Reads what the `data` section of a resolved config names. Throws DataError.
-RunData read_data(const Json& config, const RunTask& task, const TextSide& text,
-                  int64_t vocabulary);
+/// Settles what a run is for and reads its rows: before the model, whose new classification head
+/// has a row for each of their labels; the base gets it here. Throws UsageError, DataError.
+RunData read_run_data(Json& config, Json& origin, HfDirectory& base, const TextSide& text);
 
 }  // namespace peft

@@ -23,6 +23,9 @@ const std::vector<ModelFamily>& model_families();
 /// The family of a config's model_type. Throws ModelError with the known ones and `where` in front.
 const ModelFamily& find_family(const std::string& model_type, const std::string& where);
 
+/// More classes than any head has.
+inline constexpr int64_t kMostClasses = 1'000'000;
+
 /// Names of the classes that the head of a "...ForSequenceClassification" tells apart, in the
 /// head's order: those of id2label, else "LABEL_0", ... for num_labels, else for 2. One is a number
 /// to predict (regression). None: a language model's config.
@@ -32,6 +35,10 @@ std::vector<std::string> class_labels(const Json& config);
 /// the numbers of their places need no names.
 Json with_class_head(Json config, const ModelFamily& family,
                      const std::vector<std::string>& labels);
+
+/// Positions of a config's table that no token of a text has: RoBERTa's begin behind that of the
+/// padding token.
+int64_t positions_before_text(const Json& config);
 
 /// The modules that are a classification head in one family or another, as PEFT knows them.
 const std::vector<std::string>& class_head_names();

@@ -21,9 +21,16 @@ struct RunTask {
 /// contradict each other.
 RunTask settle_task(Json& config, Json& origin, const Json& model_config);
 
-/// Gives the base a new head for these labels. With model.num_labels there must be as many, or
-/// numbers below it. Throws DataError.
-void give_class_head(HfDirectory& base, const Json& num_labels, std::vector<std::string> labels);
+/// With model.num_labels, labels that are numbers below it stand for themselves, also where rows of
+/// some of them are missing. Before held-out rows are read by the same names.
+void settle_labels(Dataset& train, const Json& num_labels);
+
+/// Why no new head can be made for the labels of the training rows; empty: it can.
+std::string head_refusal(const Json& num_labels, const std::vector<std::string>& labels);
+
+/// Gives the base a new head for these labels. Throws DataError.
+void give_class_head(HfDirectory& base, const Json& num_labels,
+                     const std::vector<std::string>& labels);
 
 /// An adapter section that trains the classification head too, as PEFT writes it.
 void save_class_head(Json& adapter);

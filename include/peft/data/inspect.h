@@ -16,6 +16,7 @@ struct ShowOptions {
   std::vector<std::filesystem::path> files = {};  ///< the data set's files, for the header line
   std::map<int64_t, std::vector<int32_t>> cut_off = {};  ///< Dataset::cut_off
   std::vector<std::string> label_names = {};             ///< Dataset::label_names
+  Task task = Task::kLanguageModel;
 };
 
 /// One example for a person. Without colour trained spans stand between ⟦ and ⟧, and what was cut

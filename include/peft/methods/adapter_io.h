@@ -26,6 +26,9 @@ void write_adapter(const StoredAdapter& adapter);
 void save_adapter(const Adapter& adapter, const std::filesystem::path& directory,
                   const std::string& base);
 
+/// The labels beside an adapter, in the head's order; none: it names none. Throws ModelError.
+std::vector<std::string> stored_labels(const std::filesystem::path& adapter);
+
 /// Takes the labels beside one adapter, if it has some, to another of the same head.
 void copy_labels(const std::filesystem::path& from, const std::filesystem::path& to);
 

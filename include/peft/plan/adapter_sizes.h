@@ -18,6 +18,7 @@ struct AdapterSizes {
   std::vector<PlannedTarget> targets;
   std::vector<BlockUse> blocks;  ///< what it keeps of each block
   int64_t parameters = 0;
+  int64_t in_place = 0;        ///< of these, a classification head's, which are the model's own
   int64_t virtual_tokens = 0;  ///< that a batch computes once, in front of its rows
   bool drops_inputs = false;   ///< its own dropout makes an input of its own for every target
 };

@@ -43,6 +43,10 @@ struct RunPlan {
   int64_t disk_bytes = 0;        ///< of the adapter and the logs
   std::vector<Remedy> remedies;  ///< empty when the run fits, or when nothing alone makes it fit
 
+  /// Of model and adapter; a classification head, which trains in place, once.
+  int64_t total_parameters() const {
+    return model.parameters + adapter.parameters - adapter.in_place;
+  }
   bool fits() const { return available == 0 || memory.total() <= available; }
 };
 
