@@ -4,6 +4,7 @@
 #include "peft/commands/commands.h"
 #include "peft/commands/eval_report.h"
 #include "peft/commands/open_model.h"
+#include "peft/config/data_config.h"
 #include "peft/evaluation/evaluator.h"
 #include "peft/evaluation/generator.h"
 #include "peft/training/run_log.h"
@@ -47,6 +48,7 @@ Dataset read_data(const Json& request, const OpenModel& open, const TextSide& te
   options.train_on = request.at("train_on").get<std::string>();
   options.columns = request.at("columns");
   options.max_length = std::min(options.max_length, positions);
+  set_cache(options, "auto");
   if (request.at("max_length").is_number_integer()) {
     options.max_length = request.at("max_length").get<int64_t>();
     check<UsageError>(options.max_length <= positions,

@@ -33,7 +33,7 @@ std::filesystem::path cache_folder(const std::string& choice) {
 }  // namespace
 
 DataOptions data_options(const Json& data, const RunTask& task) {
-  return {
+  DataOptions options{
       .format = data.at("format").get<std::string>(),
       .train_on = data.at("train_on").get<std::string>(),
       .train_on_eos = data.at("train_on_eos").get<bool>(),
@@ -44,9 +44,14 @@ DataOptions data_options(const Json& data, const RunTask& task) {
       .text_split = data.at("text_split").get<std::string>(),
       .skip_bad = data.at("skip_bad").get<double>(),
       .task = task.task,
-      .label_names = task.task == Task::kClassification ? task.labels : std::vector<std::string>(),
-      .cache = cache_folder(data.at("cache").get<std::string>()),
-      .cache_from = data.at("cache") == "auto" ? kWorthCaching : 0};
+      .label_names = task.task == Task::kClassification ? task.labels : std::vector<std::string>()};
+  set_cache(options, data.at("cache").get<std::string>());
+  return options;
+}
+
+void set_cache(DataOptions& options, const std::string& choice) {
+  options.cache = cache_folder(choice);
+  options.cache_from = choice == "auto" ? kWorthCaching : 0;
 }
 
 std::vector<DataSource> data_sources(const Json& value, bool held_out) {

@@ -101,6 +101,7 @@ void describe_tally(const DataTally& tally, const DataOptions& options, DataRepo
   report.without_stop = tally.unstopped.count();
   report.split_per_turn = tally.per_turn.count();
   report.duplicates = tally.duplicates.count();
+  report.contradicting_labels = tally.contradicting.count();
   report.special_in_text = tally.special.count();
 
   report.places = {{"bad_rows", tally.bad.text()},
@@ -109,6 +110,7 @@ void describe_tally(const DataTally& tally, const DataOptions& options, DataRepo
                    {"dropped_unscored", tally.unscored.text()},
                    {"without_stop", tally.unstopped.text()},
                    {"duplicates", tally.duplicates.text()},
+                   {"contradicting_labels", tally.contradicting.text()},
                    {"special_in_text", tally.special.text()}};
 
   const std::string limit = with_commas(options.max_length);
@@ -128,6 +130,7 @@ void describe_tally(const DataTally& tally, const DataOptions& options, DataRepo
   note(report, tally.per_turn,
        "rows turned into one example per answer, as the chat template rewrites earlier turns");
   note(report, tally.duplicates, "exact duplicates of an earlier row");
+  note(report, tally.contradicting, "rows with the text of an earlier row and another label");
   note(report, tally.special,
        fmt::format("rows with the spelling of a special token in their own text, which {}",
                    options.special_in_text == "plain" ? "stays text" : "becomes that token"));

@@ -260,6 +260,7 @@ bool DatasetBuilder::add_example(FormattedRow formatted, const FormattedSource& 
   tally_.chat_examples += is_conversation(shape_);
   tally(is_conversation(shape_) && formatted.stop < 0, tally_.unstopped);
   tally(digests_.seen(example), tally_.duplicates);
+  tally(classifies && digests_.contradicts(example), tally_.contradicting);
   if (writer_ != nullptr) {
     writer_->append(example);
     example.ids = {};

@@ -45,6 +45,8 @@ constexpr CountedRows kCountedRows[] = {
      "longer than data.max_length, dropped"},
     {"special_in_text", "special_in_text", &DataReport::special_in_text,
      "with the spelling of a special token in its own text"},
+    {"contradicting_labels", "contradicting_labels", &DataReport::contradicting_labels,
+     "with the text of an earlier row and another label"},
     {"duplicates", "duplicates", &DataReport::duplicates, "equal to an earlier row"}};
 
 RowPlaces places_of(const CheckedData& data) {
@@ -95,10 +97,22 @@ std::vector<Finding> findings(const Overlap& overlap, std::span<const Example> h
 }
 
 const std::vector<std::string>& finding_kinds() {
-  static const std::vector<std::string> kinds = {
-      "refused",    "bad_rows",        "unsupervised", "no_stop",         "truncated", "too_long",
-      "duplicates", "near_duplicates", "overlap",      "special_in_text", "e_mail",    "phone",
-      "card",       "ip_address",      "secret_key"};
+  static const std::vector<std::string> kinds = {"contradicting_labels",
+                                                 "refused",
+                                                 "bad_rows",
+                                                 "unsupervised",
+                                                 "no_stop",
+                                                 "truncated",
+                                                 "too_long",
+                                                 "duplicates",
+                                                 "near_duplicates",
+                                                 "overlap",
+                                                 "special_in_text",
+                                                 "e_mail",
+                                                 "phone",
+                                                 "card",
+                                                 "ip_address",
+                                                 "secret_key"};
   return kinds;
 }
 

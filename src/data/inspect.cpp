@@ -241,6 +241,7 @@ Json report_json(const DataReport& report) {
           {"without_stop", report.without_stop},
           {"split_per_turn", report.split_per_turn},
           {"duplicates", report.duplicates},
+          {"contradicting_labels", report.contradicting_labels},
           {"special_in_text", report.special_in_text},
           {"bad_rows", report.bad_rows},
           {"places", report.places},

@@ -11,15 +11,24 @@ uint64_t stirred(uint64_t hash, uint64_t value, uint64_t odd) {
   return hash ^ (hash >> 29);
 }
 
+/// What a classifier is to say of a row.
+uint64_t target_of(const Example& example) {
+  return static_cast<uint64_t>(std::bit_cast<uint32_t>(example.score)) << 32 |
+         static_cast<uint32_t>(example.label);
+}
+
 }  // namespace
 
 bool RowDigests::seen(const Example& example) {
-  return !digests_.insert(digest_of(example)).second;
+  return !digests_.insert(digest_of(example, target_of(example))).second;
 }
 
-RowDigests::Digest RowDigests::digest_of(const Example& example) {
-  const uint64_t target = static_cast<uint64_t>(std::bit_cast<uint32_t>(example.score)) << 32 |
-                          static_cast<uint32_t>(example.label);
+bool RowDigests::contradicts(const Example& example) {
+  const uint64_t target = target_of(example);
+  return targets_.emplace(digest_of(example, /*target=*/0), target).first->second != target;
+}
+
+RowDigests::Digest RowDigests::digest_of(const Example& example, uint64_t target) {
   Digest digest{example.ids.size() ^ target, ~example.ids.size() ^ target};
   for (size_t i = 0; i < example.ids.size(); ++i) {
     const uint64_t pair = static_cast<uint64_t>(static_cast<uint32_t>(example.ids[i])) << 32 |

@@ -83,6 +83,7 @@ DataReport read_report(const Json& json) {
   reader.read("without_stop", report.without_stop);
   reader.read("split_per_turn", report.split_per_turn);
   reader.read("duplicates", report.duplicates);
+  reader.read("contradicting_labels", report.contradicting_labels);
   reader.read("special_in_text", report.special_in_text);
   reader.read("bad_rows", report.bad_rows);
   reader.read("refusals", report.refusals);

@@ -58,6 +58,8 @@ TEST_F(Classification, EqualTextsWithOtherLabelsAreNoDuplicates) {
       "{\"text\": \"a\", \"label\": \"x\"}\n",
       options());
   EXPECT_EQ(dataset.report.duplicates, 1);
+  EXPECT_EQ(dataset.report.contradicting_labels, 1);
+  EXPECT_EQ(bare(dataset.report.places.at("contradicting_labels")), "d.jsonl:2");
 }
 
 TEST_F(Classification, NumbersThatAreNamesAreNoPlaces) {
