@@ -81,6 +81,14 @@ Json with_class_head(Json config, const ModelFamily& family,
   return config;
 }
 
+bool only_classifies(const std::string& model_type) {
+  const auto& all = model_families();
+  return std::any_of(all.begin(), all.end(), [&](const ModelFamily& family) {
+    return model_type == family.model_type &&
+           std::string_view(family.class_name).ends_with(kClassifierEnding);
+  });
+}
+
 int64_t positions_before_text(const Json& config) {
   if (config.value("model_type", Json()) != "roberta") {
     return 0;

@@ -189,9 +189,9 @@ void read_config(ModelSizes& sizes, const Json& config) {
 
 /// A head that the files lack: a matrix, with a bias in encoders; RoBERTa's has one more layer.
 int64_t new_head_elements(const ModelSizes& sizes) {
-  const bool is_encoder = sizes.model_type == "bert" || sizes.model_type == "roberta";
   const int64_t dense = sizes.model_type == "roberta" ? sizes.hidden * (sizes.hidden + 1) : 0;
-  return dense + sizes.classes * (sizes.embedding_width + (is_encoder ? 1 : 0));
+  return dense +
+         sizes.classes * (sizes.embedding_width + (only_classifies(sizes.model_type) ? 1 : 0));
 }
 
 /// CPUs with AMX have these instructions too.

@@ -13,12 +13,6 @@ namespace {
 constexpr const char* kClassification = "SEQ_CLS";
 constexpr const char* kLanguage = "CAUSAL_LM";
 
-/// Of encoders there is no other head here.
-bool only_classifies(const Json& model_config) {
-  const Json type = model_config.value("model_type", Json());
-  return type == "bert" || type == "roberta";
-}
-
 /// A label that is the number of a class below `count`.
 std::optional<int32_t> place_of(const std::string& label, int64_t count) {
   int32_t place = -1;
@@ -42,7 +36,9 @@ RunTask task_of(Json& config, Json& origin, const Json& model_config) {
   Json& adapter = config["adapter"];
   const Json& wanted = adapter["task_type"];
   const Json& number = config.at("model").at("num_labels");
-  const bool must = !run.labels.empty() || only_classifies(model_config);
+  const Json type = model_config.value("model_type", Json());
+  const bool must =
+      !run.labels.empty() || (type.is_string() && only_classifies(type.get<std::string>()));
   check<UsageError>(!must || wanted != kLanguage,
                     "adapter.task_type: expected SEQ_CLS for this base, found CAUSAL_LM");
   const bool classifies = must || wanted == kClassification;
@@ -73,12 +69,11 @@ RunTask settle_task(Json& config, Json& origin, const Json& model_config) {
   const char* const accuracy = run.task == Task::kLanguageModel    ? "eval_token_accuracy"
                                : run.task == Task::kClassification ? "eval_accuracy"
                                                                    : "eval_loss";
-  check<UsageError>(metric == "eval_loss" || metric == accuracy,
-                    "training.metric_for_best_model: expected eval_loss{} for this task, found {}",
-                    metric == accuracy || accuracy == std::string("eval_loss")
-                        ? ""
-                        : std::string(" or ") + accuracy,
-                    metric.dump());
+  check<UsageError>(
+      metric == "eval_loss" || metric == accuracy,
+      "training.metric_for_best_model: expected {} for this task, found {}",
+      run.task == Task::kRegression ? "eval_loss" : fmt::format("eval_loss or {}", accuracy),
+      metric.dump());
   return run;
 }
 

@@ -36,6 +36,9 @@ std::vector<std::string> class_labels(const Json& config);
 Json with_class_head(Json config, const ModelFamily& family,
                      const std::vector<std::string>& labels);
 
+/// Whether a model of this type has no head but a classifier's here: encoders.
+bool only_classifies(const std::string& model_type);
+
 /// Positions of a config's table that no token of a text has: RoBERTa's begin behind that of the
 /// padding token.
 int64_t positions_before_text(const Json& config);

@@ -47,8 +47,8 @@ struct ModelShape {
   int64_t classes() const { return static_cast<int64_t>(labels.size()); }
 };
 
-/// A pretrained decoder: trunk and head, frozen, with sockets. Module and parameter names are the
-/// checkpoint's own, so loading matches names and maps nothing.
+/// A pretrained decoder, or an encoder with a classifier's head, frozen, with sockets. Module and
+/// parameter names are the checkpoint's own, so loading matches names and maps nothing.
 class CausalLM : public torch::nn::Module {
  public:
   const ModelShape& shape() const { return shape_; }
