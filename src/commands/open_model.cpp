@@ -63,8 +63,7 @@ std::filesystem::path base_folder(const Json& request, const std::optional<Store
 }
 
 void take_class_head(HfDirectory& base, const StoredAdapter& stored) {
-  if (stored.config.value("task_type", Json()) != "SEQ_CLS" ||
-      !class_labels(base.config()).empty()) {
+  if (!is_for_classifier(stored.config) || !class_labels(base.config()).empty()) {
     return;
   }
   int64_t classes = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "peft/config/run_task.h"
 #include "peft/config/target_selection.h"
 
 namespace peft {
@@ -61,7 +62,7 @@ MethodSizes sizes_without_head(const Method& method, const Json& adapter, const 
 
 MethodSizes method_sizes(const Method& method, const Json& adapter, const ModelSizes& model) {
   MethodSizes sizes = sizes_without_head(method, adapter, model);
-  if (adapter.value("task_type", Json()) == "SEQ_CLS") {
+  if (is_for_classifier(adapter)) {
     sizes.trainable += model.class_head;
     sizes.stored += model.class_head;
   }

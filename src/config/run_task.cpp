@@ -119,6 +119,10 @@ void give_class_head(HfDirectory& base, const Json& num_labels,
                                      num_labels == 1 ? places(1) : labels));
 }
 
+bool is_for_classifier(const Json& adapter) {
+  return adapter.value("task_type", Json()) == kClassification;
+}
+
 void save_class_head(Json& adapter) {
   if (!adapter.contains("modules_to_save")) {
     return;

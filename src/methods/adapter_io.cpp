@@ -6,6 +6,7 @@
 
 #include "peft/config/adapter_config.h"
 #include "peft/config/model_family.h"
+#include "peft/config/run_task.h"
 #include "peft/io/safetensors.h"
 #include "peft/methods/effective_scale.h"
 #include "peft/methods/registry.h"
@@ -95,7 +96,7 @@ bool same_label(const std::string& a, const std::string& b, size_t place) {
 
 /// The model's head must be the one that the adapter trained.
 void check_head(const CausalLM& model, const StoredAdapter& stored) {
-  const bool classifies = stored.config.value("task_type", Json()) == "SEQ_CLS";
+  const bool classifies = is_for_classifier(stored.config);
   check<ModelError>(classifies || model.new_parameters.empty(),
                     "{}: was not trained for the new classification head of this model",
                     stored.path.string());

@@ -1,6 +1,7 @@
 #include "peft/methods/registry.h"
 
 #include "methods.h"
+#include "peft/config/run_task.h"
 
 namespace peft {
 
@@ -26,7 +27,7 @@ const std::vector<MethodEntry>& method_entries() {
 }
 
 std::unique_ptr<Adapter> attach_adapter(CausalLM& model, const Json& config, uint64_t seed) {
-  const bool classifies = config.value("task_type", Json()) == "SEQ_CLS";
+  const bool classifies = is_for_classifier(config);
   check<UsageError>(!classifies || model.shape().classes() > 0,
                     "adapter.task_type: SEQ_CLS needs a classification head, and {} has none",
                     model.shape().architecture);

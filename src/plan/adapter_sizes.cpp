@@ -3,6 +3,7 @@
 #include <set>
 
 #include "peft/config/method_sizes.h"
+#include "peft/config/run_task.h"
 #include "peft/util/text.h"
 
 namespace peft {
@@ -57,7 +58,7 @@ AdapterSizes adapter_sizes(const ModelSizes& model, const Json& adapter) {
   if (method->parameters_elsewhere != nullptr) {
     sizes.parameters = method->parameters_elsewhere(adapter, model);
   }
-  if (adapter.value("task_type", Json()) == "SEQ_CLS") {
+  if (is_for_classifier(adapter)) {
     sizes.parameters += model.class_head;
     sizes.in_place = model.class_head;
   }

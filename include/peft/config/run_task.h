@@ -32,6 +32,9 @@ std::string head_refusal(const Json& num_labels, const std::vector<std::string>&
 void give_class_head(HfDirectory& base, const Json& num_labels,
                      const std::vector<std::string>& labels);
 
+/// Whether an adapter's section or file is for a classifier: task_type SEQ_CLS.
+bool is_for_classifier(const Json& adapter);
+
 /// An adapter section that trains the classification head too, as PEFT writes it.
 void save_class_head(Json& adapter);
 
