@@ -165,6 +165,7 @@ EvalPlan with_shots(EvalPlan plan, const std::vector<Example>& shots, int64_t po
     labels[context.size()] = kIgnored;  // alone, a row's first token has no target either
     example.ids = std::move(ids);
     example.labels = std::move(labels);
+    example.weights = {};
     example.prompt_length += static_cast<int64_t>(context.size());
   }
   return plan;

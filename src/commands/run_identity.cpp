@@ -6,10 +6,11 @@
 namespace peft {
 namespace {
 
-void add(Sha256& hash, const Tokens& numbers) {
+template <class T>
+void add(Sha256& hash, const PerToken<T>& numbers) {
   const uint64_t count = numbers.size();
   hash.update(std::as_bytes(std::span(&count, 1)));
-  hash.update(std::as_bytes(std::span<const int32_t>(numbers)));
+  hash.update(std::as_bytes(std::span<const T>(numbers)));
 }
 
 /// Of what is trained on, token by token, whatever files it came from.
@@ -19,6 +20,9 @@ std::string data_hash(const Dataset& train, const std::vector<Example>& held_out
     for (const Example& example : *part) {
       add(hash, example.ids);
       add(hash, example.labels);
+      if (!example.weights.empty()) {
+        add(hash, example.weights);
+      }
       hash.update(std::as_bytes(std::span(&example.file, 1)));
       hash.update(std::as_bytes(std::span(&example.label, 1)));
       hash.update(std::as_bytes(std::span(&example.score, 1)));

@@ -36,6 +36,7 @@ class ConversationMasker {
       : marks_(options.special_in_text == "plain"
                    ? std::make_unique<PlainMarks>(conversation, pipeline, where)
                    : nullptr),
+        unmarked_(conversation),
         conversation_(marks_ ? marks_->conversation() : conversation),
         options_(options),
         pipeline_(pipeline),
@@ -50,19 +51,20 @@ class ConversationMasker {
     row.stop = turn_end(row.ids, 0).value_or(-1);
     for (size_t turn = 0; turn < conversation_.messages.size(); ++turn) {
       const bool stop_is_masked = is_answer(turn) && !options_.train_on_eos;
-      if (conversation_.weighted[turn] && !stop_is_masked) {
+      if (conversation_.weights[turn].is_plain() && !stop_is_masked) {
         continue;
       }
       const Turn rendered = render_turn(turn);
       const std::optional<Span> span = locate(rendered, whole_);
       if (!span) {
-        refuse(turn, rendered, "messages that are masked can");
+        refuse(turn, rendered, "messages with a weight can");
       }
-      const bool all = !conversation_.weighted[turn];
-      const size_t begin = all ? span->begin : span->stop < 0 ? span->end : span->end - 1;
-      std::fill(row.labels.begin() + static_cast<std::ptrdiff_t>(begin),
-                row.labels.begin() + static_cast<std::ptrdiff_t>(span->end), kIgnored);
+      weigh(row, *span, turn, whole_);
+      if (stop_is_masked && span->stop >= 0) {
+        row.labels[static_cast<size_t>(span->stop)] = kIgnored;
+      }
     }
+    settle_weights(row);
     return {{std::move(row)}, Border::kIds};
   }
 
@@ -82,8 +84,9 @@ class ConversationMasker {
       if (!span) {
         return one_by_one(turns);
       }
-      train(row, *span);
+      train(row, *span, turn, whole_);
     }
+    settle_weights(row);
     result.rows.push_back(std::move(row));
     return result;
   }
@@ -143,7 +146,7 @@ class ConversationMasker {
     if (options_.train_on != "assistant" && !whole_completion && turns.size() > 1) {
       turns = {turns.back()};
     }
-    std::erase_if(turns, [&](size_t turn) { return !conversation_.weighted[turn]; });
+    std::erase_if(turns, [&](size_t turn) { return conversation_.weights[turn].whole == 0.0F; });
     return turns;
   }
 
@@ -218,13 +221,68 @@ class ConversationMasker {
     return {rendering.tokens.ids, std::vector<int32_t>(rendering.tokens.ids.size(), kIgnored)};
   }
 
-  void train(FormattedRow& row, const Span& span) const {
+  void train(FormattedRow& row, const Span& span, size_t turn, const Rendering& rendering) const {
     std::copy(row.ids.begin() + static_cast<std::ptrdiff_t>(span.begin),
               row.ids.begin() + static_cast<std::ptrdiff_t>(span.end),
               row.labels.begin() + static_cast<std::ptrdiff_t>(span.begin));
     row.stop = span.stop;
     if (span.stop >= 0 && !options_.train_on_eos) {
       row.labels[static_cast<size_t>(span.stop)] = kIgnored;
+    }
+    weigh(row, span, turn, rendering);
+  }
+
+  /// Gives the tokens of a message its weight, and those of its content that of the character they
+  /// end with.
+  void weigh(FormattedRow& row, const Span& span, size_t turn, const Rendering& rendering) const {
+    const MessageWeight& weight = conversation_.weights[turn];
+    if (weight.is_plain()) {
+      return;
+    }
+    row.weights.resize(row.ids.size(), 1.0F);
+    const int64_t content = weight.spans.empty() ? 0 : content_start(turn, span, rendering);
+    for (size_t i = span.begin; i < span.end; ++i) {
+      const int64_t last = rendering.tokens.offsets[i].second - 1 - content;
+      const auto part = std::find_if(weight.spans.begin(), weight.spans.end(), [&](const auto& s) {
+        return s.begin <= last && last < s.end;
+      });
+      row.weights[i] = weight.whole * (part == weight.spans.end() ? 1.0F : part->weight);
+    }
+  }
+
+  /// Where a message's content begins in a rendering, in characters. Templates may strip white
+  /// space around it.
+  int64_t content_start(size_t turn, const Span& span, const Rendering& rendering) const {
+    const auto& content = unmarked_.messages[turn]["content"].get_ref<const std::string&>();
+    const int64_t first = rendering.tokens.offsets[span.begin].first;
+    const size_t begin = code_point_offset(rendering.text, first);
+    const size_t end =
+        code_point_offset(rendering.text, rendering.tokens.offsets[span.end - 1].second);
+    const std::string_view said = std::string_view(rendering.text).substr(begin, end - begin);
+    const std::string bare = without_space(content);
+    for (const std::string& text : {content, bare}) {
+      const size_t place = said.find(text);
+      if (!text.empty() && place != std::string_view::npos && place == said.rfind(text)) {
+        return first + count_code_points(said.substr(0, place)) -
+               count_code_points(content.substr(0, content.find(text)));
+      }
+    }
+    fail<DataError>(
+        "{}: messages[{}]: its parts have weights, and the chat template does not write its "
+        "content once and as it is, so they cannot be told apart; weigh the whole message",
+        where_, turn);
+  }
+
+  /// Masks what counts nothing; without other weights than 1 a row has none.
+  static void settle_weights(FormattedRow& row) {
+    bool all_alike = true;
+    for (size_t i = 0; i < row.weights.size(); ++i) {
+      row.labels[i] = row.weights[i] == 0.0F ? kIgnored : row.labels[i];
+      row.weights[i] = row.labels[i] == kIgnored ? 1.0F : row.weights[i];
+      all_alike = all_alike && row.weights[i] == 1.0F;
+    }
+    if (all_alike) {
+      row.weights.clear();
     }
   }
 
@@ -236,7 +294,8 @@ class ConversationMasker {
         refuse(turn, rendered, "its answer can");
       }
       FormattedRow row = masked(rendered.through);
-      train(row, *span);
+      train(row, *span, turn, rendered.through);
+      settle_weights(row);
       result.rows.push_back(std::move(row));
     }
     return result;
@@ -262,6 +321,7 @@ class ConversationMasker {
   }
 
   std::unique_ptr<const PlainMarks> marks_;
+  const Conversation& unmarked_;
   const Conversation& conversation_;
   const DataOptions& options_;
   const TextPipeline& pipeline_;

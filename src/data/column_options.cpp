@@ -18,9 +18,9 @@ const std::map<std::string, std::string> kRoles = {
 
 const std::vector<std::string>& column_names() {
   static const std::vector<std::string> names = {
-      "messages",    "role",      "content", "roles",    "tools",      "system",
-      "instruction", "input",     "history", "prompt",   "completion", "output",
-      "text",        "text_pair", "label",   "segments", "input_ids",  "labels"};
+      "messages", "role",        "content", "roles",    "weight",    "train_detail", "tools",
+      "system",   "instruction", "input",   "history",  "prompt",    "completion",   "output",
+      "text",     "text_pair",   "label",   "segments", "input_ids", "labels"};
   return names;
 }
 

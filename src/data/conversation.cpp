@@ -2,15 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
+
+#include "message_weight.h"
+#include "peft/util/text.h"
 
 namespace peft {
 namespace {
 
 using Layout = RowMapping::Layout;
-
-const char* const kWeightKeys[] = {"weight", "train", "loss", "loss_weight", "loss_scale"};
 
 /// Reads message lists; errors say where in the row they are.
 class MessageReader {
@@ -41,7 +43,7 @@ class MessageReader {
       check<DataError>(exchange.contains(key) && exchange.at(key).is_string(),
                        "{}.{}: expected a string", place, key);
       conversation.messages.push_back({{"role", role}, {"content", exchange.at(key)}});
-      conversation.weighted.push_back(true);
+      conversation.weights.emplace_back();
     }
   }
 
@@ -49,7 +51,9 @@ class MessageReader {
                       Conversation& conversation) const {
     const std::string role = role_of(source, place);
     Json message = {{"role", role == "function_call" ? "assistant" : role}};
-    message["content"] = content_of(source, place);
+    MessageWeight weight{weight_of(source, mapping_, place)};
+    message["content"] = content_of(source, place, weight.spans);
+    read_detail(source, message["content"].get_ref<const std::string&>(), place, weight.spans);
     for (const auto& [key, value] : source.items()) {
       const bool ours = key == mapping_.role_key || key == mapping_.content_key || is_weight(key);
       if (!ours && !message.contains(key)) {
@@ -60,7 +64,7 @@ class MessageReader {
       call_tools(message);
     }
     conversation.messages.push_back(std::move(message));
-    conversation.weighted.push_back(is_weighted(source, place));
+    conversation.weights.push_back(std::move(weight));
   }
 
   std::string role_of(const Json& source, const std::string& place) const {
@@ -77,12 +81,14 @@ class MessageReader {
     return known->second;
   }
 
-  /// A string; a list of text parts, joined; or null beside tool calls.
-  Json content_of(const Json& source, const std::string& place) const {
+  /// A string; a list of text parts, joined, with a span for each if they count differently; or
+  /// null beside tool calls.
+  std::string content_of(const Json& source, const std::string& place,
+                         std::vector<WeightedSpan>& spans) const {
     const std::string& key = mapping_.content_key;
     const Json content = source.contains(key) ? source.at(key) : Json();
     if (content.is_string()) {
-      return content;
+      return content.get<std::string>();
     }
     if (content.is_null() && source.contains("tool_calls")) {
       return "";
@@ -92,9 +98,27 @@ class MessageReader {
                      json_excerpt(content));
     std::string text;
     for (size_t i = 0; i < content.size(); ++i) {
-      text += part_text(content[i], fmt::format("{}.{}[{}]", place, key, i));
+      const std::string part = fmt::format("{}.{}[{}]", place, key, i);
+      const int64_t begin = count_code_points(text);
+      text += part_text(content[i], part);
+      spans.push_back({begin, count_code_points(text), weight_of(content[i], mapping_, part)});
+    }
+    if (std::all_of(spans.begin(), spans.end(), [](const auto& s) { return s.weight == 1.0F; })) {
+      spans.clear();
     }
     return text;
+  }
+
+  void read_detail(const Json& source, const std::string& content, const std::string& place,
+                   std::vector<WeightedSpan>& spans) const {
+    const std::string& key = mapping_.train_detail_key;
+    if (!source.contains(key) || source.at(key).is_null()) {
+      return;
+    }
+    check<DataError>(spans.empty(), "{}.{}: the parts of {} have weights of their own; keep one",
+                     place, key, mapping_.content_key);
+    spans = read_train_detail(source.at(key), count_code_points(content),
+                              fmt::format("{}.{}", place, key));
   }
 
   static std::string part_text(const Json& part, const std::string& place) {
@@ -108,30 +132,11 @@ class MessageReader {
                     json_excerpt(part));
   }
 
-  static bool is_weight(const std::string& name) {
-    for (const char* key : kWeightKeys) {
-      if (name == key) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  /// Labels are on or off, so a weight between is refused and never rounded.
-  static bool is_weighted(const Json& source, const std::string& place) {
-    bool weighted = true;
-    for (const char* key : kWeightKeys) {
-      if (!source.contains(key) || source.at(key).is_null()) {
-        continue;
-      }
-      const Json& value = source.at(key);
-      const bool on = value == true || value == 1 || value == 1.0;
-      const bool off = value == false || value == 0 || value == 0.0;
-      check<DataError>(on || off, "{}.{}: expected true, false, 0 or 1, found {}", place, key,
-                       json_excerpt(value));
-      weighted = weighted && on;
-    }
-    return weighted;
+  /// Not for the template.
+  bool is_weight(const std::string& name) const {
+    const std::vector<std::string>& keys = mapping_.weight_keys;
+    return name == mapping_.train_detail_key ||
+           std::find(keys.begin(), keys.end(), name) != keys.end();
   }
 
   /// A ShareGPT function call holds {"name", "arguments"} as JSON text.
@@ -172,7 +177,7 @@ Json read_tools(const Json& value, const std::string& where) {
 
 void say(Conversation& conversation, const std::string& role, const std::string& text) {
   conversation.messages.push_back({{"role", role}, {"content", text}});
-  conversation.weighted.push_back(true);
+  conversation.weights.emplace_back();
 }
 
 /// A string column that may be missing or null.

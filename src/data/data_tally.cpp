@@ -131,6 +131,7 @@ void describe_tally(const DataTally& tally, const DataOptions& options, DataRepo
        "rows turned into one example per answer, as the chat template rewrites earlier turns");
   note(report, tally.duplicates, "exact duplicates of an earlier row");
   note(report, tally.contradicting, "rows with the text of an earlier row and another label");
+  note(report, tally.weighted, "rows with tokens that count less or more than others");
   note(report, tally.special,
        fmt::format("rows with the spelling of a special token in their own text, which {}",
                    options.special_in_text == "plain" ? "stays text" : "becomes that token"));

@@ -215,6 +215,7 @@ void DatasetBuilder::cut(FormattedRow& row) {
   cut_off_.assign(row.ids.begin() + static_cast<std::ptrdiff_t>(length), row.ids.end());
   row.ids.resize(length);
   row.labels.resize(length);
+  row.weights.resize(std::min(row.weights.size(), length));
   row.stop = row.stop < options_.max_length ? row.stop : -1;
 }
 
@@ -249,6 +250,7 @@ bool DatasetBuilder::add_example(FormattedRow formatted, const FormattedSource& 
   example.second_type = has_second ? source.second_type : 0;  // the rest may have been cut off
   example.ids = std::move(formatted.ids);
   example.labels = std::move(formatted.labels);
+  example.weights = std::move(formatted.weights);
   example.row = static_cast<int64_t>(dataset_.examples.size());
   example.line = line_;
   example.file = static_cast<int32_t>(dataset_.files.size()) - 1;
@@ -259,12 +261,14 @@ bool DatasetBuilder::add_example(FormattedRow formatted, const FormattedSource& 
   report().scored_tokens += scored;
   tally_.chat_examples += is_conversation(shape_);
   tally(is_conversation(shape_) && formatted.stop < 0, tally_.unstopped);
+  tally(!example.weights.empty(), tally_.weighted);
   tally(digests_.seen(example), tally_.duplicates);
   tally(classifies && digests_.contradicts(example), tally_.contradicting);
   if (writer_ != nullptr) {
     writer_->append(example);
     example.ids = {};
     example.labels = {};
+    example.weights = {};
   }
   dataset_.examples.push_back(std::move(example));
   return true;

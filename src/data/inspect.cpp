@@ -27,10 +27,11 @@ const char* name_of(Fate fate) {
 struct WholeRow {
   std::vector<int32_t> ids;
   std::vector<Fate> fates;
+  std::vector<float> weights;
 };
 
 WholeRow whole_row(const Example& example, const ShowOptions& options) {
-  WholeRow row{example.ids.vector(), {}};
+  WholeRow row{example.ids.vector(), {}, example.weights.vector()};
   for (const int32_t label : example.labels) {
     row.fates.push_back(label == kIgnored ? Fate::kMasked : Fate::kTrained);
   }
@@ -38,21 +39,24 @@ WholeRow whole_row(const Example& example, const ShowOptions& options) {
     row.ids.insert(row.ids.end(), cut->second.begin(), cut->second.end());
     row.fates.resize(row.ids.size(), Fate::kDropped);
   }
+  row.weights.resize(row.ids.size(), 1.0F);
   return row;
 }
 
-/// Tokens in a row that share their fate.
+/// Tokens in a row that share their fate and count alike.
 struct Piece {
   size_t begin = 0;
   size_t end = 0;
   Fate fate = Fate::kMasked;
+  float weight = 1.0F;
 };
 
 std::vector<Piece> pieces_of(const WholeRow& row) {
   std::vector<Piece> pieces;
   for (size_t i = 0; i < row.ids.size(); ++i) {
-    if (pieces.empty() || pieces.back().fate != row.fates[i]) {
-      pieces.push_back({i, i, row.fates[i]});
+    if (pieces.empty() || pieces.back().fate != row.fates[i] ||
+        pieces.back().weight != row.weights[i]) {
+      pieces.push_back({i, i, row.fates[i], row.weights[i]});
     }
     pieces.back().end = i + 1;
   }
@@ -123,6 +127,11 @@ std::string header(const Example& example, const ShowOptions& options) {
           : fmt::format(", {} dropped", with_commas(static_cast<int64_t>(cut->second.size()))));
 }
 
+/// "0.5× " before what counts that much; "" before the rest.
+std::string weight_mark(float weight) {
+  return weight == 1.0F ? "" : fmt::format("{}× ", weight);
+}
+
 std::string marked(const std::string& text, Fate fate, bool colour) {
   if (colour) {
     constexpr std::string_view kColours[] = {kDim, kGreen, kStruckRed};
@@ -142,8 +151,9 @@ std::string marked(const std::string& text, Fate fate, bool colour) {
 std::string listing(const WholeRow& row, const Tokenizer& tokenizer, bool colour) {
   std::string text;
   for (size_t i = 0; i < row.ids.size(); ++i) {
-    const std::string line = fmt::format("{:>6}  {:<7}  {:>7}  {}", i, name_of(row.fates[i]),
-                                         row.ids[i], escaped(tokenizer.token(row.ids[i])));
+    const std::string line =
+        fmt::format("{:>6}  {:<7}  {:>7}  {}{}", i, name_of(row.fates[i]), row.ids[i],
+                    weight_mark(row.weights[i]), escaped(tokenizer.token(row.ids[i])));
     text += colour ? marked(line, row.fates[i], true) : line;
     text += '\n';
   }
@@ -160,7 +170,8 @@ std::string show_example(const Example& example, const Tokenizer& tokenizer,
     return text + listing(row, tokenizer, options.colour);
   }
   for (const Piece& piece : pieces_of(row)) {
-    text += marked(readable(piece_text(row, piece, tokenizer)), piece.fate, options.colour);
+    text += marked(weight_mark(piece.weight) + readable(piece_text(row, piece, tokenizer)),
+                   piece.fate, options.colour);
   }
   return text + "\n";
 }
@@ -196,6 +207,9 @@ Json example_json(const Example& example, const Tokenizer& tokenizer, const Show
     if (piece.fate == Fate::kDropped) {
       pieces.back()["dropped"] = true;
     }
+    if (piece.weight != 1.0F) {
+      pieces.back()["weight"] = piece.weight;
+    }
   }
   const std::string file = file_of(example, options);
   Json json = {{"row", example.row},
@@ -207,6 +221,9 @@ Json example_json(const Example& example, const Tokenizer& tokenizer, const Show
                {"ids", example.ids.vector()},
                {"labels", example.labels.vector()},
                {"pieces", std::move(pieces)}};
+  if (!example.weights.empty()) {
+    json["weights"] = example.weights.vector();
+  }
   if (Json label = label_of(example, options); !label.is_null()) {
     json["label"] = std::move(label);
   }
@@ -223,6 +240,7 @@ Json sample_json(const Dataset& dataset, const Tokenizer& tokenizer, size_t coun
                                   {.files = dataset.files, .label_names = dataset.label_names}));
     sample.back().erase("ids");
     sample.back().erase("labels");
+    sample.back().erase("weights");
   }
   return sample;
 }

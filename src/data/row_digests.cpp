@@ -36,6 +36,11 @@ RowDigests::Digest RowDigests::digest_of(const Example& example, uint64_t target
     digest.high = stirred(digest.high, pair, 0xFF51AFD7ED558CCDu);
     digest.low = stirred(digest.low, pair, 0xC4CEB9FE1A85EC53u);
   }
+  for (const float weight : example.weights) {
+    const auto bits = std::bit_cast<uint32_t>(weight);
+    digest.high = stirred(digest.high, bits, 0xFF51AFD7ED558CCDu);
+    digest.low = stirred(digest.low, bits, 0xC4CEB9FE1A85EC53u);
+  }
   return digest;
 }
 

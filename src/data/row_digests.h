@@ -8,9 +8,9 @@
 
 namespace peft {
 
-/// Remembers examples by 128 bits of their ids and labels, to find those that come again. Two
-/// different ones among a billion share a digest with a chance of 10^-21. A classifier's rows are
-/// remembered with their label or number.
+/// Remembers examples by 128 bits of their ids, labels and weights, to find those that come again.
+/// Two different ones among a billion share a digest with a chance of 10^-21. A classifier's rows
+/// are remembered with their label or number.
 class RowDigests {
  public:
   /// True for an example that was there before.

@@ -167,6 +167,10 @@ void ShapeDetector::set_message_keys(RowMapping& found, const Json& message) con
   };
   found.role_key = choose("role", "from");
   found.content_key = choose("content", "value");
+  if (options_.columns.contains("weight")) {
+    found.weight_keys = {options_.columns.at("weight").get<std::string>()};
+  }
+  found.train_detail_key = choose("train_detail", "train_detail");
 }
 
 }  // namespace peft

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // To be raised with every change of what a row becomes: no old file may stand for new rules.
-constexpr int kRules = 2;
+constexpr int kRules = 3;
 constexpr auto kKept = std::chrono::hours(24 * 30);
 
 template <class T>
@@ -105,7 +105,9 @@ TokenCacheWriter::TokenCacheWriter(ByteSink sink) : sink_(std::move(sink)) {
 void TokenCacheWriter::append(const Example& example) {
   write(std::as_bytes(std::span<const int32_t>(example.ids)));
   write(std::as_bytes(std::span<const int32_t>(example.labels)));
+  write(std::as_bytes(std::span<const float>(example.weights)));
   lengths_.push_back(example.ids.size());
+  have_weights_.push_back(!example.weights.empty());
 }
 
 void TokenCacheWriter::finish(const Dataset& dataset, const std::vector<size_t>& parts) {
@@ -117,9 +119,9 @@ void TokenCacheWriter::finish(const Dataset& dataset, const std::vector<size_t>&
   for (size_t i = 0; i < lengths_.size(); ++i) {
     const Example& example = dataset.examples[i];
     write(bytes_of(TokenCacheEntry{begin, lengths_[i], example.line, example.prompt_length,
-                                   example.file, example.label, example.score, 0,
-                                   example.second_type}));
-    begin += 2 * lengths_[i] * sizeof(int32_t);
+                                   example.file, example.label, example.score,
+                                   have_weights_[i] ? 1 : 0, example.second_type}));
+    begin += (have_weights_[i] ? 3 : 2) * lengths_[i] * sizeof(int32_t);
   }
   footer.report_begin = written_;
   Json files = Json::array();

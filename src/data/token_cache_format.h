@@ -12,14 +12,14 @@ inline constexpr size_t kTokenCachePiece = size_t{1} << 20;
 
 /// One example in the index.
 struct TokenCacheEntry {
-  uint64_t begin;   // of its ids in the file, in bytes; its labels follow them
+  uint64_t begin;   // of its ids in the file, in bytes; its labels follow, then its weights
   uint64_t length;  // tokens
   int64_t line;
   int64_t prompt_length;
   int32_t file;
   int32_t label;
   float score;
-  int32_t unused;
+  int32_t has_weights;  // 0 or 1
   int64_t second_type;
 };
 static_assert(sizeof(TokenCacheEntry) == 56);

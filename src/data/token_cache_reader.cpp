@@ -35,8 +35,9 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
-  std::span<const int32_t> tokens(uint64_t begin, uint64_t count) const {
-    return {reinterpret_cast<const int32_t*>(static_cast<const std::byte*>(data_) + begin), count};
+  template <class T>
+  std::span<const T> numbers(uint64_t begin, uint64_t count) const {
+    return {reinterpret_cast<const T*>(static_cast<const std::byte*>(data_) + begin), count};
   }
 
  private:
@@ -120,9 +121,12 @@ void read_examples(const InputFile& file, const TokenCacheFooter& footer, Datase
   dataset.examples.reserve(index.size());
   for (const TokenCacheEntry& entry : index) {
     Example example;
-    example.ids = Tokens(map->tokens(entry.begin, entry.length), map);
-    example.labels =
-        Tokens(map->tokens(entry.begin + entry.length * sizeof(int32_t), entry.length), map);
+    const uint64_t bytes = entry.length * sizeof(int32_t);
+    example.ids = Tokens(map->numbers<int32_t>(entry.begin, entry.length), map);
+    example.labels = Tokens(map->numbers<int32_t>(entry.begin + bytes, entry.length), map);
+    if (entry.has_weights != 0) {
+      example.weights = Weights(map->numbers<float>(entry.begin + 2 * bytes, entry.length), map);
+    }
     example.row = static_cast<int64_t>(dataset.examples.size());
     example.line = entry.line;
     example.file = entry.file;

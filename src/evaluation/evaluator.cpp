@@ -78,7 +78,9 @@ Evaluation evaluate(const CausalLM& model, std::span<const Example> examples, in
     const std::vector<const Example*> rows = take_batch(examples, order, next, result.batch_tokens);
     HeadLoss loss;
     try {
-      loss = model.loss(make_batch(rows).to(device), /*count_correct=*/true);
+      Batch batch = make_batch(rows).to(device);
+      batch.weights = Tensor();  // of the training loss alone
+      loss = model.loss(batch, /*count_correct=*/true);
     } catch (const c10::OutOfMemoryError& error) {
       result.batch_tokens = smaller_batch(rows, error.what_without_backtrace());
       continue;

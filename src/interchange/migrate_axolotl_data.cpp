@@ -29,6 +29,11 @@ Json columns_of(const Json& entry) {
   take(entry, "field", "text");
   take(entry, "message_field_role", "role");
   take(entry, "message_field_content", "content");
+  take(entry, "message_field_training_detail", "train_detail");
+  // Without a name for it all usual ones are read, "train" among them.
+  if (entry.value("message_field_training", Json("train")) != "train") {
+    columns["weight"] = entry.at("message_field_training");
+  }
   take(entry, "field_instruction", "instruction");
   take(entry, "field_input", "input");
   take(entry, "field_output", "output");

@@ -75,17 +75,19 @@ struct ScoredRows {
   Tensor index;    // (n) rows of the batch; undefined if all are scored
   Tensor hidden;   // (n, D)
   Tensor targets;  // (n)
+  Tensor weights;  // (n); undefined: 1 each
 };
 
-ScoredRows scored_rows(const Tensor& hidden, const Tensor& targets) {
+ScoredRows scored_rows(const Tensor& hidden, const Tensor& targets, const Tensor& weights) {
   TORCH_INTERNAL_ASSERT(
       hidden.dim() == 2 && targets.dim() == 1 && targets.size(0) == hidden.size(0),
       "head_cross_entropy wants hidden (N, D) and a target per row");
   const Tensor index = at::nonzero(targets != kNotScored).squeeze(1);
   if (index.size(0) == targets.size(0)) {
-    return {Tensor(), hidden, targets.contiguous()};
+    return {Tensor(), hidden, targets.contiguous(), weights};
   }
-  return {index, hidden.index_select(0, index), targets.index_select(0, index)};
+  return {index, hidden.index_select(0, index), targets.index_select(0, index),
+          weights.defined() ? weights.index_select(0, index) : weights};
 }
 
 // Equal chunks: a short last one would read the whole head for a few rows.
@@ -150,8 +152,9 @@ void finish_rows_plain(const Tensor& logits, const Tensor& targets, bool gradien
 
 // Losses of rows [begin, begin + n) from their logits (n, V), float32 or float64 and ours to
 // change. With `gradient` the logits become the gradient with respect to what they were.
-void finish_rows(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& options,
+void finish_rows(const Tensor& logits, const ScoredRows& rows, const CrossEntropyOptions& options,
                  bool gradient, int64_t begin, const RowResults& results) {
+  const Tensor targets = rows.targets.narrow(0, begin, logits.size(0));
   const Tensor losses = results.losses.narrow(0, begin, logits.size(0));
   const Tensor hits = results.hits.narrow(0, begin, logits.size(0));
   Tensor slope;
@@ -170,6 +173,13 @@ void finish_rows(const Tensor& logits, const Tensor& targets, const CrossEntropy
   }
   if (slope.defined()) {
     logits.mul_(slope);
+  }
+  if (rows.weights.defined()) {
+    const Tensor weights = rows.weights.narrow(0, begin, logits.size(0));
+    losses.mul_(weights);
+    if (gradient) {
+      logits.mul_(weights.unsqueeze(1));
+    }
   }
 }
 
@@ -214,7 +224,7 @@ class MatrixHead {
       Tensor logits = buffer.narrow(0, 0, n);
       logits_into(logits, begin);
       const Tensor wide = logits.to(loss_options(logits).dtype());
-      finish_rows(wide, rows_.targets.narrow(0, begin, n), options, wants_any(), begin, results);
+      finish_rows(wide, rows_, options, wants_any(), begin, results);
       if (wants_any()) {
         add_gradients(wide, begin);
       }
@@ -292,7 +302,7 @@ HeadLoss head_cross_entropy(const Tensor& hidden, const Tensor& head_weight,
                             const CrossEntropyOptions& options) {
   const auto node = make_node<HeadLossBackward>(hidden, head_weight, head_bias);
   const at::NoGradGuard no_grad;
-  const ScoredRows rows = scored_rows(hidden, targets);
+  const ScoredRows rows = scored_rows(hidden, targets, options.weights);
   check_targets(rows.targets, head_weight.size(0));
   MatrixHead head(head_weight, head_bias, rows);
   if (node) {
@@ -313,7 +323,7 @@ HeadLoss head_cross_entropy(const Tensor& hidden,
                             const CrossEntropyOptions& options) {
   const auto node = make_node<HeadLossBackward>(hidden, trainable);
   const at::NoGradGuard no_grad;
-  const ScoredRows scored = scored_rows(hidden, targets);
+  const ScoredRows scored = scored_rows(hidden, targets, options.weights);
   check_targets(scored.targets, vocabulary);
   const int64_t rows = scored.hidden.size(0);
   const int64_t chunk = rows_per_chunk(options, rows, vocabulary, hidden);
@@ -334,8 +344,7 @@ HeadLoss head_cross_entropy(const Tensor& hidden,
                                .to(results.losses.scalar_type(), /*non_blocking=*/false,
                                    /*copy=*/true)
                                .contiguous();
-    finish_rows(dlogits, scored.targets.narrow(0, begin, n), options, node != nullptr, begin,
-                results);
+    finish_rows(dlogits, scored, options, node != nullptr, begin, results);
     if (node) {
       add_head_gradients(logits, dlogits, inputs, sums);
       dhidden.push_back(std::exchange(sums[0], Tensor()));
@@ -362,7 +371,9 @@ HeadLoss head_cross_entropy_reference(const Tensor& hidden, const Tensor& head_w
     logits = at::tanh(logits / options.softcap) * options.softcap;
   }
   HeadLoss loss;
-  loss.sum = at::cross_entropy_loss(logits, targets, {}, at::Reduction::Sum, kNotScored);
+  const Tensor losses =
+      at::cross_entropy_loss(logits, targets, {}, at::Reduction::None, kNotScored);
+  loss.sum = options.weights.defined() ? (losses * options.weights).sum() : losses.sum();
   loss.tokens = (targets != kNotScored).sum().item<int64_t>();
   if (options.count_correct) {
     loss.correct = (logits.argmax(1) == targets).sum();

@@ -50,6 +50,18 @@ void set_classes(Batch& batch, std::span<const Example* const> examples) {
   batch.scores = at::tensor(scores, at::kFloat);
 }
 
+/// What the labels count, where a row says so.
+void set_weights(Batch& batch, std::span<const Example* const> examples) {
+  for (size_t b = 0; b < examples.size(); ++b) {
+    const Weights& weights = examples[b]->weights;
+    if (!weights.empty()) {
+      batch.weights = batch.weights.defined() ? batch.weights : at::ones(batch.ids.sizes());
+      batch.weights.narrow(0, batch.segments.bounds[b], static_cast<int64_t>(weights.size()))
+          .copy_(at::tensor(weights.vector()));
+    }
+  }
+}
+
 /// The tokens' types, where a row has two texts.
 void set_types(Batch& batch, std::span<const Example* const> examples) {
   for (size_t b = 0; b < examples.size(); ++b) {
@@ -69,8 +81,8 @@ Batch Batch::to(at::Device device) const {
     return *this;
   }
   Batch moved = *this;
-  for (Tensor* tensor : {&moved.ids, &moved.labels, &moved.positions, &moved.types, &moved.classes,
-                         &moved.scores, &moved.dropout_keys}) {
+  for (Tensor* tensor : {&moved.ids, &moved.labels, &moved.weights, &moved.positions, &moved.types,
+                         &moved.classes, &moved.scores, &moved.dropout_keys}) {
     if (tensor->defined()) {
       *tensor = tensor->to(device);
     }
@@ -87,6 +99,7 @@ Batch make_batch(std::span<const Example* const> examples) {
   Batch batch = builder.finish();
   set_classes(batch, examples);
   set_types(batch, examples);
+  set_weights(batch, examples);
   return batch;
 }
 

@@ -13,12 +13,13 @@ using ScoredStates = CausalLM::ScoredStates;
 /// first word.
 ScoredStates scored(const ModelInput& input, const Tensor& hidden) {
   if (!input.segments.prefix) {
-    return {hidden, input.targets};
+    return {hidden, input.targets, input.weights};
   }
   const int64_t last = input.segments.prefix->rows - 1;
   const Tensor first = hidden.narrow(0, last, 1).expand({input.first_targets.size(0), -1});
   return {at::cat({first, CausalLM::real_rows(hidden, input)}),
-          at::cat({input.first_targets, input.targets})};
+          at::cat({input.first_targets, input.targets}),
+          input.weights.defined() ? at::cat({input.first_weights, input.weights}) : Tensor()};
 }
 
 }  // namespace
@@ -41,12 +42,18 @@ ModelInput CausalLM::input(const Batch& batch, const KvCache* cache) const {
   if (batch.labels.defined()) {
     input.targets = next_token_targets(batch.labels, batch.segments);
   }
+  if (batch.weights.defined()) {
+    input.weights = batch.weights.roll(-1);  // with the targets; what has none does not count
+  }
   if (input_hook) {
     input_hook->forward(input);
   }
   if (batch.labels.defined() && input.segments.prefix) {
-    const Tensor starts = batch.segments.offsets.narrow(0, 0, batch.segments.count());
-    input.first_targets = batch.labels.index_select(0, starts.to(at::kLong));
+    const Tensor starts = batch.segments.offsets.narrow(0, 0, batch.segments.count()).to(at::kLong);
+    input.first_targets = batch.labels.index_select(0, starts);
+    if (batch.weights.defined()) {
+      input.first_weights = batch.weights.index_select(0, starts);
+    }
   }
   return input;
 }
@@ -103,7 +110,7 @@ Tensor CausalLM::logits(const Batch& batch) const {
 ScoredStates CausalLM::scored_states(const Batch& batch) const {
   if (shape_.classes() > 0) {
     TORCH_INTERNAL_ASSERT(batch.classes.defined(), "a classifier's rows have classes");
-    return {pooled(batch), batch.classes};
+    return {pooled(batch), batch.classes, Tensor()};
   }
   const ModelInput in = input(batch);
   return scored(in, hidden(in));
@@ -114,9 +121,9 @@ HeadLoss CausalLM::loss(const Batch& batch, bool count_correct) const {
     const Tensor distance = logits(batch).select(1, 0).to(at::kFloat) - batch.scores;
     return {distance.square().sum(), batch.segments.count(), at::zeros({}, at::kLong)};
   }
-  const auto [states, targets] = scored_states(batch);
-  const CrossEntropyOptions options{.count_correct = count_correct,
-                                    .softcap = shape_.logit_softcap};
+  const auto [states, targets, weights] = scored_states(batch);
+  const CrossEntropyOptions options{
+      .count_correct = count_correct, .softcap = shape_.logit_softcap, .weights = weights};
   if (!head().hook) {
     return head_cross_entropy(states, head().weight(), head().bias(), targets, options);
   }

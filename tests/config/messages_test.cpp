@@ -66,6 +66,7 @@ TEST(Messages, DescribeDataSources) {
             "these, found {\"file\":\"x\"}");
   EXPECT_EQ(of(R"("columns": {"txt": "body"})"),
             "run.json:2:2: columns: expected an object of columns (messages, role, content, roles, "
+            "weight, train_detail, "
             "tools, system, instruction, input, history, prompt, completion, output, text, "
             "text_pair, label, segments, input_ids, labels), found {\"txt\":\"body\"}");
 }

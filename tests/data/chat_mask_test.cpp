@@ -19,7 +19,7 @@ Conversation conversation_of(const std::vector<std::string>& texts) {
   for (size_t i = 0; i < texts.size(); ++i) {
     conversation.messages.push_back(
         {{"role", i % 2 == 0 ? "user" : "assistant"}, {"content", texts[i]}});
-    conversation.weighted.push_back(true);
+    conversation.weights.emplace_back();
   }
   return conversation;
 }
@@ -77,10 +77,53 @@ TEST_F(ChatMask, LeavesTheStopTokenOutWhenAsked) {
 
 TEST_F(ChatMask, MasksMessagesWithoutWeight) {
   Conversation conversation = conversation_of({"hi", "yo", "ok", "so"});
-  conversation.weighted = {true, false, false, true};
+  conversation.weights = {{1}, {0}, {0}, {1}};
   EXPECT_EQ(shown(conversation), Shown{"<u>hi<e><a>yo<e><u>ok<e><a>⟦so<e>⟧"});
   EXPECT_EQ(shown(conversation, {.train_on = "all"}),
             Shown{"⟦<u>hi<e><a>⟧yo<e><u>ok<e>⟦<a>so<e>⟧"});
+}
+
+TEST_F(ChatMask, GivesTheTokensOfAMessageItsWeight) {
+  Conversation conversation = conversation_of({"hi", "yo", "ok", "so"});
+  conversation.weights = {{0.5F}, {0.25F}, {0}, {1}};
+  const FormattedRow row = masked(conversation).rows[0];  // <u>hi<e><a>yo<e><u>ok<e><a>so<e>
+  EXPECT_EQ(row.weights,
+            (std::vector<float>{1, 1, 1, 1, 1, 0.25F, 0.25F, 0.25F, 1, 1, 1, 1, 1, 1, 1, 1}));
+  const FormattedRow all = masked(conversation, {.train_on = "all"}).rows[0];
+  EXPECT_EQ(marked(all, tokenizer_), "⟦<u>hi<e><a>yo<e>⟧<u>ok<e>⟦<a>so<e>⟧");
+  EXPECT_EQ(all.weights, (std::vector<float>{0.5F, 0.5F, 0.5F, 0.5F, 1, 0.25F, 0.25F, 0.25F, 1, 1,
+                                             1, 1, 1, 1, 1, 1}));
+  conversation.weights = {{1}, {0}, {1}, {1}};
+  EXPECT_TRUE(masked(conversation).rows[0].weights.empty());
+}
+
+TEST_F(ChatMask, DividesAContent) {
+  Conversation conversation = conversation_of({"hi", " axyb "});
+  conversation.weights[1].spans = {{0, 3, 0}, {3, 6, 1}};
+  // The token over the border belongs to the part in which it ends.
+  EXPECT_EQ(shown(conversation), Shown{"<u>hi<e><a> a⟦xyb <e>⟧"});
+  const std::string trims =
+      "{% for m in messages %}{{ '<a>' if m['role'] == 'assistant' else '<u>' }}"
+      "{{ m['content'] | trim }}<e>{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
+  EXPECT_EQ(shown(conversation, {}, trims), Shown{"<u>hi<e><a>a⟦xyb<e>⟧"});
+  EXPECT_EQ(shown(conversation, {.train_on = "all"}), Shown{"⟦<u>hi<e><a>⟧ a⟦xyb <e>⟧"});
+  conversation.weights[1].spans[1].weight = 0.5F;
+  EXPECT_EQ(masked(conversation).rows[0].weights,
+            (std::vector<float>{1, 1, 1, 1, 1, 1, 1, 0.5F, 0.5F, 0.5F, 1}));
+}
+
+TEST_F(ChatMask, DividesNoContentThatTheTemplateWritesOtherwise) {
+  Conversation conversation = conversation_of({"hi", "yo"});
+  conversation.weights[1].spans = {{0, 1, 0}, {1, 2, 1}};
+  const std::string reason =
+      "d.jsonl:3: messages[1]: its parts have weights, and the chat template does not write its "
+      "content once and as it is, so they cannot be told apart; weigh the whole message";
+  for (const char* said : {"{{ m['content'] | upper }}", "{{ m['content'] + m['content'] }}"}) {
+    const std::string source =
+        "{% for m in messages %}{{ '<a>' if m['role'] == 'assistant' else '<u>' }}" +
+        std::string(said) + "<e>{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
+    EXPECT_EQ(error_text<DataError>([&] { masked(conversation, {}, source); }), reason);
+  }
 }
 
 TEST_F(ChatMask, MasksThePromptOfACompletion) {

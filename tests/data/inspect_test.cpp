@@ -39,6 +39,18 @@ TEST(Inspect, ListsIdsOnePerLine) {
             "     5  trained        2  [/s]\n");
 }
 
+TEST(Inspect, ShowsWhatCountsLess) {
+  Example row = example();
+  row.weights = {1, 1, 1, 1, 0.25F, 1};
+  EXPECT_EQ(show_example(row, FakeTokenizer(), {}),
+            "row 3, 6 tokens, 2 scored\n[s]Hi\\n⟦0.25× xy⟧⟦[/s]⟧\n");
+  EXPECT_EQ(example_json(row, FakeTokenizer(), {})["pieces"][1].dump(),
+            R"({"text":"xy","trained":true,"weight":0.25})");
+  EXPECT_NE(show_example(row, FakeTokenizer(), {.ids = true})
+                .find("     4  trained        6  0.25× xy\n     5  trained        2  [/s]\n"),
+            std::string::npos);
+}
+
 TEST(Inspect, ShowsWhatWasCutOff) {
   const ShowOptions options{.cut_off = {{2, {'a', 'b'}}}};
   EXPECT_EQ(show_example(example(), FakeTokenizer(), options),

@@ -52,7 +52,7 @@ class PlainChat : public testing::Test {
     Conversation conversation;
     conversation.messages = {{{"role", "user"}, {"content", "a<e>"}},
                              {{"role", "assistant"}, {"content", answer}}};
-    conversation.weighted = {true, true};
+    conversation.weights.resize(2);
     const ChatTemplate chat_template(source, tokenizer_.special());
     const TextPipeline pipeline{tokenizer_, &chat_template, {2}};
     const DataOptions options{.special_in_text = "plain"};

@@ -4,6 +4,7 @@
 
 #include "data/error_text.h"
 #include "peft/data/conversation.h"
+#include "peft/util/text.h"
 
 namespace peft {
 namespace {
@@ -29,6 +30,23 @@ std::string messages_of(const std::string& row, const DataOptions& options = {},
 template <class E = DataError>
 std::string fault_of(const std::string& row, const DataOptions& options = {}) {
   return error_text<E>([&] { conversation_of(row, options); });
+}
+
+std::vector<float> weights_of(const Conversation& conversation) {
+  std::vector<float> weights;
+  for (const MessageWeight& weight : conversation.weights) {
+    weights.push_back(weight.whole);
+  }
+  return weights;
+}
+
+/// "0-2: 1, 2-4: 0.5"
+std::string spans_of(const MessageWeight& weight) {
+  std::vector<std::string> spans;
+  for (const WeightedSpan& span : weight.spans) {
+    spans.push_back(fmt::format("{}-{}: {}", span.begin, span.end, span.weight));
+  }
+  return join(spans, ", ");
 }
 
 TEST(RowMapping, SaysWhatItTookARowFor) {
@@ -149,9 +167,65 @@ TEST(Conversation, ReadsEveryKindOfWeight) {
       {"role": "assistant", "content": "b", "train": true},
       {"role": "assistant", "content": "c", "weight": 0},
       {"role": "assistant", "content": "d", "loss": null},
-      {"role": "assistant", "content": "e", "loss_scale": 1, "train": false}]})");
-  EXPECT_EQ(conversation.weighted, (std::vector<bool>{false, true, false, true, false}));
+      {"role": "assistant", "content": "e", "loss_scale": 1, "train": false},
+      {"role": "assistant", "content": "f", "loss_scale": 0.5, "train": true}]})");
+  EXPECT_EQ(weights_of(conversation), (std::vector<float>{0, 1, 0, 1, 0, 0.5F}));
   EXPECT_EQ(conversation.messages[0].dump(), R"({"role":"user","content":"a"})");
+}
+
+TEST(Conversation, ReadsTheWeightThatTheOptionsName) {
+  const Conversation conversation =
+      conversation_of(R"({"messages": [
+      {"role": "user", "content": "a", "train": false, "w": 2},
+      {"role": "assistant", "content": "b", "keep": [
+        {"begin_offset": 0, "end_offset": 0, "train": true}]}]})",
+                      {.columns = {{"weight", "w"}, {"train_detail", "keep"}}});
+  EXPECT_EQ(weights_of(conversation), (std::vector<float>{2, 1}));
+  EXPECT_EQ(conversation.messages[0].dump(), R"({"role":"user","content":"a","train":false})");
+  EXPECT_EQ(spans_of(conversation.weights[1]), "0-1: 1");
+}
+
+TEST(Conversation, DividesAContentByCharacters) {
+  const Conversation conversation = conversation_of(R"({"messages": [
+      {"role": "assistant", "content": "Grüße, ja", "train_detail": [
+        {"begin_offset": 1, "end_offset": 4, "train": true},
+        {"begin_offset": 7, "end_offset": 7, "train": 0.5}]},
+      {"role": "assistant", "content": [{"type": "text", "text": "é "}, {"type": "text",
+        "text": "so", "weight": 0.25}]},
+      {"role": "assistant", "content": [{"type": "text", "text": "a", "train": true}]}]})");
+  EXPECT_EQ(spans_of(conversation.weights[0]), "0-1: 0, 1-5: 1, 5-7: 0, 7-8: 0.5, 8-9: 0");
+  EXPECT_EQ(spans_of(conversation.weights[1]), "0-2: 1, 2-4: 0.25");
+  EXPECT_EQ(spans_of(conversation.weights[2]), "");
+  EXPECT_EQ(conversation.messages[0].dump(), R"({"role":"assistant","content":"Grüße, ja"})");
+}
+
+TEST(Conversation, NamesTheWeightThatIsWrong) {
+  const auto fault = [](const std::string& keys) {
+    return fault_of(R"({"messages": [{"role": "assistant", "content": "abc", )" + keys + "}]}");
+  };
+  EXPECT_EQ(fault(R"("weight": -0.5)"),
+            "d.jsonl:7: messages[0].weight: expected true, false or a number >= 0, found -0.5");
+  EXPECT_EQ(fault(R"("loss": "no")"),
+            "d.jsonl:7: messages[0].loss: expected true, false or a number >= 0, found \"no\"");
+  EXPECT_EQ(fault(R"("weight": 1e300)"),
+            "d.jsonl:7: messages[0].weight: expected true, false or a number >= 0, found 1e+300");
+  const std::string place = "d.jsonl:7: messages[0].train_detail";
+  EXPECT_EQ(fault(R"("train_detail": true)"),
+            place +
+                ": expected a list of {\"begin_offset\", \"end_offset\", \"train\"}, found "
+                "true");
+  EXPECT_EQ(fault(R"("train_detail": [{"begin_offset": 0, "end_offset": 1}])"),
+            place +
+                "[0]: expected {\"begin_offset\", \"end_offset\", \"train\"}, found "
+                "{\"begin_offset\":0,\"end_offset\":1}");
+  EXPECT_EQ(fault(R"("train_detail": [{"begin_offset": 0, "end_offset": 3, "train": true}])"),
+            place + "[0].end_offset: expected a character's place from 0 to 2, found 3");
+  EXPECT_EQ(fault(R"("train_detail": [{"begin_offset": 1, "end_offset": 1, "train": true},
+                                      {"begin_offset": 1, "end_offset": 2, "train": false}])"),
+            place + "[1].begin_offset: expected a character's place from 2 to 2, found 1");
+  EXPECT_EQ(fault_of(R"({"messages": [{"role": "assistant", "train_detail": [],
+                "content": [{"type": "text", "text": "a", "train": false}]}]})"),
+            place + ": the parts of content have weights of their own; keep one");
 }
 
 TEST(Conversation, PromptAndCompletionMayBeMessages) {
@@ -174,8 +248,6 @@ TEST(Conversation, NamesTheMessageThatIsWrong) {
       fault_of(R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})"),
       "d.jsonl:7: messages[0].content[0]: expected {\"type\": \"text\", \"text\": ...}, found "
       "{\"type\":\"image\"}");
-  EXPECT_EQ(fault_of(R"({"messages": [{"role": "assistant", "content": "a", "weight": 0.5}]})"),
-            "d.jsonl:7: messages[0].weight: expected true, false, 0 or 1, found 0.5");
   EXPECT_EQ(fault_of(R"({"messages": []})"), "d.jsonl:7: the conversation has no messages");
 }
 

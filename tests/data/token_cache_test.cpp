@@ -91,6 +91,29 @@ TEST_F(TokenCache, KeepsLabelsAndScores) {
   }
 }
 
+TEST_F(TokenCache, KeepsWeights) {
+  const auto row = [](const char* weight) {
+    return fmt::format(
+        "{{\"messages\": [{{\"role\": \"user\", \"content\": \"a\"}}, {{\"role\": "
+        "\"assistant\", \"content\": \"b\", \"weight\": {}}}]}}\n",
+        weight);
+  };
+  put_file(folder_ / "d.jsonl", row("1") + row("0.5") + row("1") + row("0.25"));
+  const ChatTemplate chat("{% for m in messages %}{{ m['content'] }}<e>{% endfor %}",
+                          tokenizer_.special());
+  for (int i = 0; i < 2; ++i) {
+    const Dataset stored =
+        load_dataset({{.path = folder_ / "d.jsonl"}}, options(), {tokenizer_, &chat, {2}, "hash"});
+    EXPECT_TRUE(stored.examples[0].weights.empty());
+    EXPECT_EQ(stored.examples[1].weights, (Weights{1, 1, 0.5F, 0.5F}));
+    EXPECT_EQ(marked(stored.examples[2], tokenizer_), "a<e>⟦b<e>⟧");
+    EXPECT_EQ(stored.examples[3].weights, (Weights{1, 1, 0.25F, 0.25F}));
+    EXPECT_EQ(stored.report.duplicates, 1);
+    EXPECT_NE(join(stored.report.notes, "\n").find("that count less or more than others: 2 "),
+              std::string::npos);
+  }
+}
+
 TEST_F(TokenCache, IsMadeAnewWhenAByteOfItIsWrong) {
   const std::vector<std::string> whole = shown(load(options()));
   const auto file = cached().at(0);

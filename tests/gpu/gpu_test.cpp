@@ -159,10 +159,11 @@ TEST_F(Gpu, DropsTheSameElementsAsTheCpu) {
 TEST_F(Gpu, ScoresAsTheCpu) {
   Tensor targets = at::arange(37, at::kLong);
   targets.slice(0, 5, 11).fill_(kNotScored);
+  const Tensor weights = normal({37}, 4).abs();
   expect_same_on_gpu(
       [&](const auto& in) {
         return head_cross_entropy(in[0], in[1], in[2], targets.to(in[0].device()),
-                                  {.chunk_rows = 8})
+                                  {.chunk_rows = 8, .weights = weights.to(in[0].device())})
             .sum;
       },
       {normal({37, 64}, 1), normal({103, 64}, 2), normal({103}, 3)});

@@ -72,6 +72,15 @@ TEST(HeadCrossEntropy, CapsLogits) {
   expect_same(HeadCase().masked(), {.chunk_rows = 8, .softcap = 2.5});
 }
 
+TEST(HeadCrossEntropy, WeighsRows) {
+  const Tensor weights = at::arange(37, at::kFloat).remainder(5).mul_(0.5);
+  for (const int64_t chunk : {0, 5}) {
+    SCOPED_TRACE(chunk);
+    expect_same(HeadCase(), {.chunk_rows = chunk, .weights = weights});
+    expect_same(HeadCase().masked(), {.chunk_rows = chunk, .softcap = 2.5, .weights = weights});
+  }
+}
+
 TEST(HeadCrossEntropy, SurvivesLargeLogits) {
   HeadCase c;
   c.hidden.mul_(1000);
@@ -150,7 +159,8 @@ TEST(HeadCrossEntropy, AgreesInBfloat16) {
 
 TEST(HeadCrossEntropy, DifferentiatesAHeadWithHooks) {
   const HeadCase c = HeadCase().masked();
-  const CrossEntropyOptions options{.chunk_rows = 7, .count_correct = true};
+  const CrossEntropyOptions options{
+      .chunk_rows = 7, .count_correct = true, .weights = normal({37}, 4).abs()};
   expect_same_function(
       [&](const auto& in) {
         const auto head = [&](const Tensor& rows) { return at::linear(rows, in[1], in[2]); };

@@ -277,6 +277,32 @@ TEST_P(EveryMethod, ComputesRowsTheSameAloneAndTogether) {
   EXPECT_NEAR(model_->loss(batch()).sum.item<double>(), apart, 1e-5 * std::abs(apart));
 }
 
+TEST_P(EveryMethod, CountsEachTokenAsItsWeightSays) {
+  if (classifies()) {
+    GTEST_SKIP() << "classifiers have no weights";
+  }
+  const at::NoGradGuard no_grad;
+  const auto adapter = attach();
+  disturb(*adapter);
+  long_.weights = {2, 1, 0.5, 0.5, 2, 1};
+  const double weighted = model_->loss(batch()).sum.item<double>();
+  double expected = 0.0;
+  for (const float weight : {0.5F, 1.0F, 2.0F}) {
+    Example part = long_;
+    std::vector<int32_t> labels = long_.labels.vector();
+    for (size_t i = 0; i < labels.size(); ++i) {
+      labels[i] = long_.weights[i] == weight ? labels[i] : kIgnored;
+    }
+    part.labels = std::move(labels);
+    part.weights = {};
+    const std::vector<const Example*> rows = {&part};
+    expected += weight * model_->loss(make_batch(rows)).sum.item<double>();
+  }
+  const std::vector<const Example*> rest = {&short_};
+  expected += model_->loss(make_batch(rest)).sum.item<double>();
+  EXPECT_NEAR(weighted, expected, 1e-5 * std::abs(expected));
+}
+
 TEST_P(EveryMethod, LetsNoRowSeeItsNeighbour) {
   const at::NoGradGuard no_grad;
   const auto adapter = attach();

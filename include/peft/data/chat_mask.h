@@ -14,6 +14,7 @@ struct FormattedRow {
   std::vector<int32_t> labels;
   int64_t stop =
       -1;  ///< place of the stop token that ends the last trained span; -1: there is none
+  std::vector<float> weights = {};  ///< Example::weights
 };
 
 /// How the borders of the answers were found.
@@ -32,8 +33,10 @@ struct MaskedConversation {
 /// Renders a conversation once, tokenises it once without special tokens, and labels what
 /// `options.train_on` asks for. For an assistant turn that is everything from the end of the prompt
 /// (the turns before it, with the generation prompt) through its stop token; prefixes only locate
-/// it. `stop_ids` are those of `stop_set`. Throws DataError with `where` when the template refuses
-/// the row or the answer cannot be told from its prompt.
+/// it. Messages and parts of them that count less or more have their weights; a token that lies
+/// over the border of two parts belongs to that in which it ends. `stop_ids` are those of
+/// `stop_set`. Throws DataError with `where` when the template refuses the row or the answer cannot
+/// be told from its prompt.
 MaskedConversation mask_conversation(const Conversation& conversation, const DataOptions& options,
                                      const TextPipeline& pipeline,
                                      const std::vector<int32_t>& stop_ids,

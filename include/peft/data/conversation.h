@@ -7,12 +7,29 @@
 
 namespace peft {
 
+/// Characters [begin, end) of a text and what they count in the loss.
+struct WeightedSpan {
+  int64_t begin = 0;
+  int64_t end = 0;
+  float weight = 1.0F;
+};
+
+/// What a message counts in the loss; 0: it is masked.
+struct MessageWeight {
+  float whole = 1.0F;
+  /// Of its content, one behind the other and without gaps; each counts times `whole`. Empty: the
+  /// content is not divided.
+  std::vector<WeightedSpan> spans = {};
+
+  bool is_plain() const { return whole == 1.0F && spans.empty(); }
+};
+
 /// A conversation as a chat template sees it.
 struct Conversation {
-  Json messages = Json::array();  ///< {"role", "content", ...}; roles are our four
-  Json tools;                     ///< a list, or null
-  std::vector<bool> weighted;     ///< by message: false where the row masks it
-  size_t prompt_messages = 0;     ///< the first so many are a prompt and masked
+  Json messages = Json::array();       ///< {"role", "content", ...}; roles are our four
+  Json tools;                          ///< a list, or null
+  std::vector<MessageWeight> weights;  ///< by message
+  size_t prompt_messages = 0;          ///< the first so many are a prompt and masked
 };
 
 /// A prompt with its completion, as text.

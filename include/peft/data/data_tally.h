@@ -31,6 +31,7 @@ struct DataTally {
   RowPlaces per_turn;        ///< one example per answer
   RowPlaces duplicates;      ///< equal to an earlier example
   RowPlaces contradicting;   ///< equal to an earlier example but for its label
+  RowPlaces weighted;        ///< tokens that count less or more than others
   RowPlaces special;         ///< special-token spellings in their own text
   RowPlaces tools_ignored;   ///< tools that the template does not read
   RowPlaces glued;           ///< pairs without white space between the halves

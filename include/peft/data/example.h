@@ -23,6 +23,7 @@ struct Example {
   int32_t label = -1;
   int64_t second_type = 0;  ///< first token of type 1 of two texts; 0: all are of type 0
   float score = 0.0F;       ///< regression: the number to predict
+  Weights weights = {};     ///< what each scored token's loss counts in training; empty: 1
 };
 
 }  // namespace peft

@@ -20,8 +20,8 @@ struct ShowOptions {
 };
 
 /// One example for a person. Without colour trained spans stand between ⟦ and ⟧, and what was cut
-/// off between ⟪ and ⟫. Control characters are escaped; a line break of the row is shown as \n and
-/// also breaks the line.
+/// off between ⟪ and ⟫; "0.5× " stands before what counts that much. Control characters are
+/// escaped; a line break of the row is shown as \n and also breaks the line.
 std::string show_example(const Example& example, const Tokenizer& tokenizer,
                          const ShowOptions& options);
 

@@ -35,6 +35,9 @@ struct RowMapping {
   std::map<std::string, std::string> columns;  ///< our name -> the file's name
   std::string role_key = "role";
   std::string content_key = "content";
+  /// Of a message and of parts of its content: what they count. All that are there are multiplied.
+  std::vector<std::string> weight_keys = {"weight", "train", "loss", "loss_weight", "loss_scale"};
+  std::string train_detail_key = "train_detail";
   std::map<std::string, std::string> roles;  ///< the file's word -> ours
   std::string decision;                      ///< one sentence for the user
 

@@ -22,9 +22,9 @@ std::filesystem::path token_cache_folder();
 std::string token_cache_key(const std::vector<SourceFiles>& parts, const std::string& content,
                             const DataOptions& options, const TextPipeline& pipeline);
 
-/// Writes a tokenised data set while it is made. The file has ids and labels of every example one
-/// behind the other as 32-bit numbers, an index, the report, and a last part with the places and
-/// the SHA-256 of all these.
+/// Writes a tokenised data set while it is made. The file has ids, labels and, where there are
+/// some, weights of every example one behind the other as 32-bit numbers, an index, the report, and
+/// a last part with the places and the SHA-256 of all these.
 class TokenCacheWriter {
  public:
   explicit TokenCacheWriter(ByteSink sink);
@@ -43,6 +43,7 @@ class TokenCacheWriter {
   Sha256 hash_;
   uint64_t written_ = 0;
   std::vector<uint64_t> lengths_;  // of the examples
+  std::vector<bool> have_weights_;
 };
 
 /// Opens a file of that form; its tokens stay in the file, mapped into memory, which nobody

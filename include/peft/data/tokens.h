@@ -11,45 +11,49 @@
 
 namespace peft {
 
-/// Token ids or labels that never change: a vector of its own, or a part of a file in memory, which
-/// stays there as long as somebody uses it. Copies share the numbers.
-class Tokens {
+/// Numbers that never change, one per token: a vector of its own, or a part of a file in memory,
+/// which stays there as long as somebody uses it. Copies share the numbers.
+template <class T>
+class PerToken {
  public:
-  using value_type = int32_t;
-  using iterator = const int32_t*;
-  using const_iterator = const int32_t*;
+  using value_type = T;
+  using iterator = const T*;
+  using const_iterator = const T*;
 
-  Tokens() = default;
-  Tokens(std::vector<int32_t> tokens) {  // NOLINT(google-explicit-constructor): a vector is tokens
-    auto owned = std::make_shared<const std::vector<int32_t>>(std::move(tokens));
-    tokens_ = *owned;
+  PerToken() = default;
+  PerToken(std::vector<T> numbers) {  // NOLINT(google-explicit-constructor): a vector is numbers
+    auto owned = std::make_shared<const std::vector<T>>(std::move(numbers));
+    numbers_ = *owned;
     owner_ = std::move(owned);
   }
-  Tokens(std::initializer_list<int32_t> tokens) : Tokens(std::vector<int32_t>(tokens)) {}
-  Tokens(std::span<const int32_t> tokens, std::shared_ptr<const void> owner)
-      : tokens_(tokens), owner_(std::move(owner)) {}
+  PerToken(std::initializer_list<T> numbers) : PerToken(std::vector<T>(numbers)) {}
+  PerToken(std::span<const T> numbers, std::shared_ptr<const void> owner)
+      : numbers_(numbers), owner_(std::move(owner)) {}
 
-  size_t size() const { return tokens_.size(); }
-  bool empty() const { return tokens_.empty(); }
-  const int32_t* data() const { return tokens_.data(); }
-  const int32_t* begin() const { return tokens_.data(); }
-  const int32_t* end() const { return tokens_.data() + tokens_.size(); }
-  int32_t operator[](size_t place) const { return tokens_[place]; }
-  int32_t front() const { return tokens_.front(); }
-  int32_t back() const { return tokens_.back(); }
+  size_t size() const { return numbers_.size(); }
+  bool empty() const { return numbers_.empty(); }
+  const T* data() const { return numbers_.data(); }
+  const T* begin() const { return numbers_.data(); }
+  const T* end() const { return numbers_.data() + numbers_.size(); }
+  T operator[](size_t place) const { return numbers_[place]; }
+  T front() const { return numbers_.front(); }
+  T back() const { return numbers_.back(); }
 
-  operator std::span<const int32_t>() const {  // NOLINT(google-explicit-constructor)
-    return tokens_;
+  operator std::span<const T>() const {  // NOLINT(google-explicit-constructor)
+    return numbers_;
   }
-  std::vector<int32_t> vector() const { return {begin(), end()}; }
+  std::vector<T> vector() const { return {begin(), end()}; }
 
-  friend bool operator==(const Tokens& a, const Tokens& b) {
+  friend bool operator==(const PerToken& a, const PerToken& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end());
   }
 
  private:
-  std::span<const int32_t> tokens_;
+  std::span<const T> numbers_;
   std::shared_ptr<const void> owner_;
 };
+
+using Tokens = PerToken<int32_t>;  ///< ids or labels
+using Weights = PerToken<float>;
 
 }  // namespace peft

@@ -15,11 +15,12 @@ struct CrossEntropyOptions {
   int64_t chunk_rows = 0;      ///< rows of logits held at once; 0: what fits 31 MB on a CPU
   bool count_correct = false;  ///< also count the rows whose largest logit is the target's
   double softcap = 0;          ///< logits become softcap * tanh(logits / softcap); 0: off
+  Tensor weights = {};         ///< (N) float32, what each row's loss is multiplied by; undefined: 1
 };
 
 /// The loss of a batch: a sum, so that the caller divides by the tokens of a whole step.
 struct HeadLoss {
-  Tensor sum;          ///< scalar float32, sum of -log p(target) over the scored rows; has grad_fn
+  Tensor sum;          ///< scalar float32, sum of weight * -log p(target) over the scored rows
   int64_t tokens = 0;  ///< scored rows
   Tensor correct;      ///< scalar int64; undefined unless count_correct
 };

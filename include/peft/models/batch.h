@@ -14,6 +14,7 @@ namespace peft {
 struct Batch {
   Tensor ids;           ///< (N) int64
   Tensor labels;        ///< (N) int64 at the ids' positions, kIgnored where not scored
+  Tensor weights;       ///< (N) float32, what each label counts; undefined: 1 each
   Tensor positions;     ///< (N) int64, from 0 in every segment
   Tensor types;         ///< (N) int64, 1 in the second of two texts; undefined: 0 everywhere
   Tensor classes;       ///< (B) int64, each row's class; undefined: the rows have none

@@ -71,7 +71,8 @@ class CausalLM : public torch::nn::Module {
   /// Of each of a batch's tokens, (N, V); of a classifier's sequences, (B, classes).
   Tensor logits(const Batch& batch) const;
 
-  /// Sum of the next-token losses over the batch's scored tokens, and their number. With
+  /// Sum of the next-token losses over the batch's scored tokens, each times its weight, and the
+  /// tokens' number. With
   /// `count_correct` also how many the model would have predicted. Never holds all logits.
   HeadLoss loss(const Batch& batch, bool count_correct = false) const;
 
@@ -79,6 +80,7 @@ class CausalLM : public torch::nn::Module {
   struct ScoredStates {
     Tensor states;   ///< (n, D)
     Tensor targets;  ///< (n) int64
+    Tensor weights;  ///< (n) float32, what each row's loss counts; undefined: 1 each
   };
 
   /// Token embeddings as a batch's rows begin, without positions: (N) -> (N, D).

@@ -77,6 +77,8 @@ struct ModelInput {
   Tensor types;       ///< (N) int64, which of two texts a token is of; undefined: all of the first
   Tensor targets;     ///< (N) int64, already shifted; undefined when nothing is scored
   Tensor first_targets;    ///< (B) int64, label of each segment's first token; as `targets`
+  Tensor weights;          ///< (N) float32, what each target counts; undefined: 1 each
+  Tensor first_weights;    ///< (B) float32, as `weights`
   Segments segments;       ///< of all rows
   bool continues = false;  ///< these tokens follow others that a cache holds
 };

@@ -1,0 +1,70 @@
+#include "message_weight.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace peft {
+namespace {
+
+float read_weight(const Json& value, const std::string& place) {
+  if (value.is_boolean()) {
+    return value.get<bool>() ? 1.0F : 0.0F;
+  }
+  const float weight = value.is_number() ? value.get<float>() : -1.0F;
+  check<DataError>(weight >= 0.0F && std::isfinite(weight),
+                   "{}: expected true, false or a number >= 0, found {}", place,
+                   json_excerpt(value));
+  return weight;
+}
+
+int64_t read_offset(const Json& entry, const char* name, int64_t least, int64_t length,
+                    const std::string& place) {
+  const Json value = entry.value(name, Json());
+  check<DataError>(value.is_number_integer() && value >= least && value < length,
+                   "{}.{}: expected a character's place from {} to {}, found {}", place, name,
+                   least, length - 1, json_excerpt(value));
+  return value.get<int64_t>();
+}
+
+}  // namespace
+
+float weight_of(const Json& object, const RowMapping& mapping, const std::string& place) {
+  float weight = 1.0F;
+  for (const std::string& key : mapping.weight_keys) {
+    if (object.contains(key) && !object.at(key).is_null()) {
+      weight *= read_weight(object.at(key), fmt::format("{}.{}", place, key));
+    }
+  }
+  return weight;
+}
+
+std::vector<WeightedSpan> read_train_detail(const Json& list, int64_t length,
+                                            const std::string& place) {
+  check<DataError>(list.is_array(),
+                   "{}: expected a list of {{\"begin_offset\", \"end_offset\", \"train\"}}, "
+                   "found {}",
+                   place, json_excerpt(list));
+  std::vector<WeightedSpan> spans;
+  int64_t end = 0;
+  const auto mask_until = [&](int64_t next) {
+    if (next > end) {
+      spans.push_back({end, next, 0.0F});
+    }
+  };
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string entry = fmt::format("{}[{}]", place, i);
+    check<DataError>(list[i].is_object() && list[i].contains("train"),
+                     "{}: expected {{\"begin_offset\", \"end_offset\", \"train\"}}, found {}",
+                     entry, json_excerpt(list[i]));
+    const int64_t first = read_offset(list[i], "begin_offset", end, length, entry);
+    const int64_t last = read_offset(list[i], "end_offset", first, length, entry);
+    mask_until(first);
+    end = last + 1;
+    spans.push_back({first, end, read_weight(list[i].at("train"), entry + ".train")});
+  }
+  mask_until(length);
+  return spans;
+}
+
+}  // namespace peft
