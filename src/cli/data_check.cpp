@@ -66,7 +66,7 @@ int run_check(const DataCheckCommand& options) {
   if (!command.eval.empty()) {
     const Dataset eval = load_dataset(command.eval, command.options, command.model.pipeline());
     sets["eval"] = report_json(eval.report);
-    append(all, findings(find_overlap(train.examples, eval.examples), eval.examples));
+    append(all, findings(find_overlap(train, eval.examples), eval.examples));
     append(all, findings_of(eval, command.eval, command.options));
   }
   const int64_t count = report(all, sets, options);

@@ -123,13 +123,13 @@ TextSide text_side(const OpenModel& open, const Json& request) {
 }
 
 void check_ids(const Dataset& data, int64_t vocabulary) {
-  for (const Example& example : data.examples) {
+  data.walk([&](const Example& example) {
     for (const int32_t id : example.ids) {
       check<DataError>(
           id >= 0 && id < vocabulary, "{}:{}: the id {} is outside the model's vocabulary of {}",
           data.files.at(static_cast<size_t>(example.file)).string(), example.line, id, vocabulary);
     }
-  }
+  });
 }
 
 }  // namespace peft

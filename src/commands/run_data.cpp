@@ -55,7 +55,7 @@ RunData read_data(const Json& config, const RunTask& task, const TextSide& text,
     data.held_out = split_off(data.train, section.at("eval_split_ratio").get<double>(),
                               config.at("training").at("seed").get<uint64_t>());
   }
-  const Overlap overlap = find_overlap(data.train.examples, data.held_out);
+  const Overlap overlap = find_overlap(data.train, data.held_out);
   if (const std::string line = describe(overlap, data.held_out); !line.empty()) {
     log_warning("data.eval: {}", line);
   }

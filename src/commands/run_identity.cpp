@@ -13,21 +13,24 @@ void add(Sha256& hash, const PerToken<T>& numbers) {
   hash.update(std::as_bytes(std::span<const T>(numbers)));
 }
 
+void add(Sha256& hash, const Example& example) {
+  add(hash, example.ids);
+  add(hash, example.labels);
+  if (!example.weights.empty()) {
+    add(hash, example.weights);
+  }
+  hash.update(std::as_bytes(std::span(&example.file, 1)));
+  hash.update(std::as_bytes(std::span(&example.label, 1)));
+  hash.update(std::as_bytes(std::span(&example.score, 1)));
+  hash.update(std::as_bytes(std::span(&example.second_type, 1)));
+}
+
 /// Of what is trained on, token by token, whatever files it came from.
 std::string data_hash(const Dataset& train, const std::vector<Example>& held_out) {
   Sha256 hash;
-  for (const std::vector<Example>* part : {&train.examples, &held_out}) {
-    for (const Example& example : *part) {
-      add(hash, example.ids);
-      add(hash, example.labels);
-      if (!example.weights.empty()) {
-        add(hash, example.weights);
-      }
-      hash.update(std::as_bytes(std::span(&example.file, 1)));
-      hash.update(std::as_bytes(std::span(&example.label, 1)));
-      hash.update(std::as_bytes(std::span(&example.score, 1)));
-      hash.update(std::as_bytes(std::span(&example.second_type, 1)));
-    }
+  train.walk([&](const Example& example) { add(hash, example); });
+  for (const Example& example : held_out) {
+    add(hash, example);
   }
   for (const std::string& label : train.label_names) {
     hash.update(std::as_bytes(std::span(label)));

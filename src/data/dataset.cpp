@@ -16,6 +16,8 @@
 namespace peft {
 namespace {
 
+constexpr size_t kTokensInMemory = size_t{1} << 22;  // of a file, at about 8 bytes each
+
 /// What the files were when reading began.
 struct FileState {
   int64_t bytes = 0;
@@ -90,6 +92,19 @@ std::optional<Dataset> read_cached(const std::vector<SourceFiles>& parts, const 
 }
 
 }  // namespace
+
+void Dataset::walk(const std::function<void(const Example&)>& use) const {
+  size_t tokens = 0;
+  for (const Example& example : examples) {
+    use(example);
+    tokens += example.ids.size();
+    const bool is_last = &example == &examples.back();
+    if (give_back && (tokens > kTokensInMemory || is_last)) {
+      give_back();
+      tokens = 0;
+    }
+  }
+}
 
 Dataset load_dataset(const std::vector<DataSource>& sources, const DataOptions& options,
                      const TextPipeline& pipeline) {

@@ -59,13 +59,16 @@ class HeldOutRows {
 
 }  // namespace
 
-Overlap find_overlap(std::span<const Example> train, std::span<const Example> held_out) {
+Overlap find_overlap(const Dataset& train, std::span<const Example> held_out) {
+  Overlap overlap;
+  if (held_out.empty()) {
+    return overlap;
+  }
   HeldOutRows rows(held_out);
-  for (const Example& example : train) {
+  train.walk([&](const Example& example) {
     check_not_stopped();
     rows.compare(example);
-  }
-  Overlap overlap;
+  });
   for (size_t place = 0; place < held_out.size(); ++place) {
     const Match match = rows.match_of(place);
     if (match != Match::kNone) {

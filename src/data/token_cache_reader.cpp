@@ -35,6 +35,9 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  /// Drops the pages that were read; they stay in the file.
+  void give_back() const { ::madvise(data_, size_, MADV_DONTNEED); }
+
   template <class T>
   std::span<const T> numbers(uint64_t begin, uint64_t count) const {
     return {reinterpret_cast<const T*>(static_cast<const std::byte*>(data_) + begin), count};
@@ -136,6 +139,7 @@ void read_examples(const InputFile& file, const TokenCacheFooter& footer, Datase
     example.second_type = entry.second_type;
     dataset.examples.push_back(std::move(example));
   }
+  dataset.give_back = [map] { map->give_back(); };
 }
 
 }  // namespace

@@ -104,9 +104,9 @@ void count_steps(const Json& config, const PlanInput& input, RunPlan& plan) {
   plan.steps = steps.total_steps();
   plan.steps_per_epoch = steps.steps_per_epoch();
   std::vector<int64_t> scored;
-  for (const Example& example : input.train.examples) {
+  input.train.walk([&](const Example& example) {
     scored.push_back(scored_in(example, plan.model.classes > 0));
-  }
+  });
   for (int64_t step = 0; step < plan.steps; ++step) {
     for (const std::vector<size_t>& rows : steps.step(step).micro_batches) {
       int64_t tokens = 0;

@@ -28,11 +28,17 @@ std::vector<Example> random_rows(size_t count, uint32_t seed) {
   return rows;
 }
 
+Dataset data_of(std::vector<Example> rows) {
+  Dataset data;
+  data.examples = std::move(rows);
+  return data;
+}
+
 TEST(Overlap, FindsHeldOutRowsThatAreTrainedOn) {
-  const std::vector<Example> train = random_rows(200, 1);
+  const Dataset train = data_of(random_rows(200, 1));
   std::vector<Example> held_out = random_rows(50, 2);
-  held_out[7].ids = train[120].ids;
-  std::vector<int32_t> changed = train[3].ids.vector();
+  held_out[7].ids = train.examples[120].ids;
+  std::vector<int32_t> changed = train.examples[3].ids.vector();
   changed[50] = 1000;
   held_out[31].ids = changed;  // 91 of 101 runs of five tokens are shared: 0.90
   const Overlap overlap = find_overlap(train, held_out);
@@ -44,16 +50,16 @@ TEST(Overlap, FindsHeldOutRowsThatAreTrainedOn) {
 }
 
 TEST(Overlap, TakesNoNoteOfHalfARow) {
-  const std::vector<Example> train = random_rows(200, 1);
+  const Dataset train = data_of(random_rows(200, 1));
   std::vector<Example> held_out = random_rows(50, 2);
   std::vector<int32_t> changed = held_out[31].ids.vector();
-  std::copy(train[3].ids.begin(), train[3].ids.begin() + 60, changed.begin());
+  std::copy(train.examples[3].ids.begin(), train.examples[3].ids.begin() + 60, changed.begin());
   held_out[31].ids = changed;
   EXPECT_EQ(describe(find_overlap(train, held_out), held_out), "");
 }
 
 TEST(Overlap, ComparesRowsOfFewTokens) {
-  const std::vector<Example> train = {row_of({1, 2}, 1)};
+  const Dataset train = data_of({row_of({1, 2}, 1)});
   const std::vector<Example> held_out = {row_of({1, 2}, 1), row_of({2, 1}, 2)};
   EXPECT_EQ(find_overlap(train, held_out).exact, std::vector<size_t>{0});
   EXPECT_TRUE(find_overlap(train, held_out).near.empty());

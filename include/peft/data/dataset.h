@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -86,6 +87,12 @@ struct Dataset {
   /// 0 ... n - 1 stand for themselves.
   std::vector<std::string> label_names = {};
   std::map<int64_t, std::vector<int32_t>> cut_off = {};  ///< by Example::row, see keep_cut
+  /// Gives back the memory of tokens that lie in a file and were looked at; they come again when
+  /// they are wanted. Empty: they lie in memory.
+  std::function<void()> give_back = {};
+
+  /// Calls `use` with every example in order, and keeps only some megabytes of a file in memory.
+  void walk(const std::function<void(const Example&)>& use) const;
 };
 
 /// Everything that turns a row into tokens; borrowed, must outlive the call.

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "peft/data/example.h"
+#include "peft/data/dataset.h"
 
 namespace peft {
 
@@ -18,7 +18,7 @@ struct Overlap {
 /// Compares every held-out row with every training row: by the least of 128 hashes of their runs of
 /// five tokens (Broder 1997), whose agreement estimates the share (Jaccard) within 0.04. Linear in
 /// the tokens.
-Overlap find_overlap(std::span<const Example> train, std::span<const Example> held_out);
+Overlap find_overlap(const Dataset& train, std::span<const Example> held_out);
 
 /// One line for the run's record, or "" when nothing overlaps.
 std::string describe(const Overlap& overlap, std::span<const Example> held_out);

@@ -22,25 +22,25 @@ class PerToken {
 
   PerToken() = default;
   PerToken(std::vector<T> numbers) {  // NOLINT(google-explicit-constructor): a vector is numbers
-    auto owned = std::make_shared<const std::vector<T>>(std::move(numbers));
-    numbers_ = *owned;
-    owner_ = std::move(owned);
+    const auto owner = std::make_shared<const std::vector<T>>(std::move(numbers));
+    first_ = std::shared_ptr<const T>(owner, owner->data());
+    size_ = owner->size();
   }
   PerToken(std::initializer_list<T> numbers) : PerToken(std::vector<T>(numbers)) {}
-  PerToken(std::span<const T> numbers, std::shared_ptr<const void> owner)
-      : numbers_(numbers), owner_(std::move(owner)) {}
+  PerToken(std::span<const T> numbers, const std::shared_ptr<const void>& owner)
+      : first_(owner, numbers.data()), size_(numbers.size()) {}
 
-  size_t size() const { return numbers_.size(); }
-  bool empty() const { return numbers_.empty(); }
-  const T* data() const { return numbers_.data(); }
-  const T* begin() const { return numbers_.data(); }
-  const T* end() const { return numbers_.data() + numbers_.size(); }
-  T operator[](size_t place) const { return numbers_[place]; }
-  T front() const { return numbers_.front(); }
-  T back() const { return numbers_.back(); }
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  const T* data() const { return first_.get(); }
+  const T* begin() const { return data(); }
+  const T* end() const { return data() + size_; }
+  T operator[](size_t place) const { return data()[place]; }
+  T front() const { return data()[0]; }
+  T back() const { return data()[size_ - 1]; }
 
   operator std::span<const T>() const {  // NOLINT(google-explicit-constructor)
-    return numbers_;
+    return {data(), size_};
   }
   std::vector<T> vector() const { return {begin(), end()}; }
 
@@ -49,8 +49,8 @@ class PerToken {
   }
 
  private:
-  std::span<const T> numbers_;
-  std::shared_ptr<const void> owner_;
+  std::shared_ptr<const T> first_;  // shares the owner of all of them
+  size_t size_ = 0;
 };
 
 using Tokens = PerToken<int32_t>;  ///< ids or labels
