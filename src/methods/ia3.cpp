@@ -41,13 +41,13 @@ class Ia3Linear final : public LinearHook {
 };
 
 /// Whether feedforward_modules names a target: endings without regard to dots, or an expression for
-/// the whole name, as PEFT has it. Without the field: the role says it.
+/// the whole name, as PEFT has it. Without the field: the place says it.
 bool is_feed_forward(const Json& modules, const NamedLinear& target) {
   if (modules.is_string()) {
     return Pattern(modules.get<std::string>()).full_match(target.path);
   }
   if (!modules.is_array()) {
-    return target.linear->role() == Role::kMlpDown;
+    return target.linear->place() == Place::kMlpDown;
   }
   return std::any_of(modules.begin(), modules.end(), [&](const Json& ending) {
     return target.path.ends_with(ending.get<std::string>());
@@ -59,7 +59,7 @@ class Ia3Adapter final : public Adapter {
   Ia3Adapter(CausalLM& model, const Json& json, uint64_t seed) : Adapter(model), json_(json) {
     const TargetConfig config = TargetConfig::from(json);
     const std::vector<NamedLinear> targets = find_targets(
-        model, config, {Role::kKey, Role::kValue, Role::kQueryKeyValue, Role::kMlpDown});
+        model, config, {Place::kKey, Place::kValue, Place::kQueryKeyValue, Place::kMlpDown});
     json_["target_modules"] = saved_target_modules(config.target_modules, targets);
     Json inputs = Json::array();
     for (const NamedLinear& target : targets) {

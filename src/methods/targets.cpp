@@ -17,7 +17,7 @@ std::vector<std::string> last_components(const std::vector<NamedLinear>& linears
 }  // namespace
 
 std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig& config,
-                                      const std::vector<Role>& usual) {
+                                      const std::vector<Place>& usual) {
   const TargetSelection selection(config);
   std::vector<NamedLinear> candidates = model.projections();
   const std::vector<std::string> available = last_components(candidates);
@@ -27,7 +27,7 @@ std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig&
   std::vector<NamedLinear> targets;
   for (const NamedLinear& linear : candidates) {
     const bool is_usual =
-        std::find(usual.begin(), usual.end(), linear.linear->role()) != usual.end();
+        std::find(usual.begin(), usual.end(), linear.linear->place()) != usual.end();
     if (selection.takes(linear.path, is_usual)) {
       targets.push_back(linear);
     }

@@ -57,15 +57,15 @@ class BertAttention final : public Attention {
       : Attention({layer, c.sizes.heads, c.sizes.heads, c.sizes.head_dim}, {.causal = false}) {
     const auto self = register_module("self", group());
     output_ = register_module("output", group());
-    const auto add = [&](torch::nn::Module& parent, const char* name, Role role) {
+    const auto add = [&](torch::nn::Module& parent, const char* name, Place place) {
       return parent.register_module(
-          name, std::make_shared<Linear>(role, c.sizes.hidden, c.sizes.hidden, /*with_bias=*/true,
+          name, std::make_shared<Linear>(place, c.sizes.hidden, c.sizes.hidden, /*with_bias=*/true,
                                          options));
     };
-    q_ = add(*self, "query", Role::kQuery);
-    k_ = add(*self, "key", Role::kKey);
-    v_ = add(*self, "value", Role::kValue);
-    out_ = add(*output_, "dense", Role::kAttentionOut);
+    q_ = add(*self, "query", Place::kQuery);
+    k_ = add(*self, "key", Place::kKey);
+    v_ = add(*self, "value", Place::kValue);
+    out_ = add(*output_, "dense", Place::kAttentionOut);
   }
 
   Tensor forward(const Tensor& x, const BlockInput& input) const override {
@@ -98,14 +98,14 @@ class BertBlock final : public Block {
         attention_(
             register_module("attention", std::make_shared<BertAttention>(c, layer, options))),
         attention_norm_(attention_->add_norm(bert_norm(c, options))) {
-    const auto add = [&](torch::nn::Module& parent, Role role, int64_t in, int64_t out) {
+    const auto add = [&](torch::nn::Module& parent, Place place, int64_t in, int64_t out) {
       return parent.register_module(
-          "dense", std::make_shared<Linear>(role, in, out, /*with_bias=*/true, options));
+          "dense", std::make_shared<Linear>(place, in, out, /*with_bias=*/true, options));
     };
     const auto inner = register_module("intermediate", group());
     const auto output = register_module("output", group());
-    up_ = add(*inner, Role::kMlpUp, c.sizes.hidden, c.sizes.mlp);
-    down_ = add(*output, Role::kMlpDown, c.sizes.mlp, c.sizes.hidden);
+    up_ = add(*inner, Place::kMlpUp, c.sizes.hidden, c.sizes.mlp);
+    down_ = add(*output, Place::kMlpDown, c.sizes.mlp, c.sizes.hidden);
     mlp_norm_ = output->register_module("LayerNorm", bert_norm(c, options));
     attention_residual.norm_behind = attention_norm_.get();
     mlp_residual.norm_behind = mlp_norm_.get();
@@ -140,9 +140,9 @@ class BertClassifier final : public Decoder {
     positions_ = table("position_embeddings", c.sizes.positions);
     types_ = table("token_type_embeddings", c.types);
     norm_ = embeddings.register_module("LayerNorm", bert_norm(c, options));
-    const Role role = c.is_roberta ? Role::kHead : Role::kOther;
-    dense_ =
-        std::make_shared<Linear>(role, c.sizes.hidden, c.sizes.hidden, /*with_bias=*/true, options);
+    const Place place = c.is_roberta ? Place::kHead : Place::kOther;
+    dense_ = std::make_shared<Linear>(place, c.sizes.hidden, c.sizes.hidden, /*with_bias=*/true,
+                                      options);
     if (c.is_roberta) {
       named_children()["classifier"]->register_module("dense", dense_);
     } else {

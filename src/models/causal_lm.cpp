@@ -67,7 +67,7 @@ std::vector<NamedLinear> CausalLM::projections() const {
   std::vector<NamedLinear> all;
   for (const auto& module : named_modules("", /*include_self=*/false)) {
     const auto linear = std::dynamic_pointer_cast<Linear>(module.value());
-    if (linear != nullptr && linear->role() != Role::kHead && linear->role() != Role::kExpert) {
+    if (linear != nullptr && linear->place() != Place::kHead && linear->place() != Place::kExpert) {
       all.push_back({module.key(), linear.get()});
     }
   }

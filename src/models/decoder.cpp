@@ -65,7 +65,7 @@ Decoder::Decoder(DecoderParts parts, const ModelBlueprint& blueprint)
   }
   const int64_t classes = shape().classes();
   head_ = put(*this, classes > 0 ? parts.names.classifier : "lm_head",
-              std::make_shared<Linear>(Role::kHead, embedding_->weight().size(1),
+              std::make_shared<Linear>(Place::kHead, embedding_->weight().size(1),
                                        classes > 0 ? classes : shape().vocabulary,
                                        classes > 0 && parts.classifier_bias, blueprint.options));
   if (blueprint.tied && classes == 0) {

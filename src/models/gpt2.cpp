@@ -46,8 +46,8 @@ class Gpt2Attention final : public Attention {
   Gpt2Attention(const Gpt2Config& c, int64_t layer, const at::TensorOptions& options)
       : Attention({layer, c.heads, c.heads, c.hidden / c.heads, /*fused=*/true},
                   {.scale = score_scale(c, layer)}),
-        qkv_(add("c_attn", Role::kQueryKeyValue, c.hidden, 3 * c.hidden, options)),
-        out_(add("c_proj", Role::kAttentionOut, c.hidden, c.hidden, options)) {}
+        qkv_(add("c_attn", Place::kQueryKeyValue, c.hidden, 3 * c.hidden, options)),
+        out_(add("c_proj", Place::kAttentionOut, c.hidden, c.hidden, options)) {}
 
   Tensor forward(const Tensor& x, const BlockInput& input) const override {
     const std::vector<Tensor> qkv = qkv_->forward(x).chunk(3, /*dim=*/-1);
@@ -63,9 +63,9 @@ class Gpt2Attention final : public Attention {
   const Linear& out_projection() const override { return *out_; }
 
  private:
-  std::shared_ptr<Linear> add(const char* name, Role role, int64_t in, int64_t out,
+  std::shared_ptr<Linear> add(const char* name, Place place, int64_t in, int64_t out,
                               const at::TensorOptions& options) {
-    return register_module(name, std::make_shared<Linear>(role, in, out, /*with_bias=*/true,
+    return register_module(name, std::make_shared<Linear>(place, in, out, /*with_bias=*/true,
                                                           options, WeightLayout::kInOut));
   }
   Tensor heads(const Tensor& part) const {

@@ -45,10 +45,10 @@ class NeoxAttention final : public Attention {
       : Attention({layer, c.sizes.heads, c.sizes.heads, c.sizes.head_dim, /*fused=*/true}, {}),
         qkv_(register_module(
             "query_key_value",
-            std::make_shared<Linear>(Role::kQueryKeyValue, c.sizes.hidden, 3 * c.sizes.hidden,
+            std::make_shared<Linear>(Place::kQueryKeyValue, c.sizes.hidden, 3 * c.sizes.hidden,
                                      c.attention_bias, options))),
         out_(register_module(
-            "dense", std::make_shared<Linear>(Role::kAttentionOut, c.sizes.hidden, c.sizes.hidden,
+            "dense", std::make_shared<Linear>(Place::kAttentionOut, c.sizes.hidden, c.sizes.hidden,
                                               c.attention_bias, options))) {}
 
   Tensor forward(const Tensor& x, const BlockInput& input) const override {

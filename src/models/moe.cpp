@@ -82,7 +82,7 @@ class Expert final : public torch::nn::Module {
   std::shared_ptr<Linear> add(const char* name, int64_t in, int64_t out,
                               const at::TensorOptions& options) {
     return register_module(
-        name, std::make_shared<Linear>(Role::kExpert, in, out, /*with_bias=*/false, options));
+        name, std::make_shared<Linear>(Place::kExpert, in, out, /*with_bias=*/false, options));
   }
 
   Activation f_;
@@ -97,7 +97,7 @@ class ExpertMlp final : public Mlp {
       : per_token_(c.experts_per_token),
         normalised_(c.normalised),
         gate_(register_module("gate",
-                              std::make_shared<Linear>(Role::kExpert, c.sizes.hidden, c.experts,
+                              std::make_shared<Linear>(Place::kExpert, c.sizes.hidden, c.experts,
                                                        /*with_bias=*/false, options))) {
     const ExpertNames names = c.is_qwen ? ExpertNames{"gate_proj", "up_proj", "down_proj"}
                                         : ExpertNames{"w1", "w3", "w2"};

@@ -43,14 +43,14 @@ class OptAttention final : public Attention {
  public:
   OptAttention(const OptConfig& c, int64_t layer, const at::TensorOptions& options)
       : Attention({layer, c.sizes.heads, c.sizes.heads, c.sizes.head_dim}, {}) {
-    const auto add = [&](const char* name, Role role) {
+    const auto add = [&](const char* name, Place place) {
       return register_module(
-          name, std::make_shared<Linear>(role, c.sizes.hidden, c.sizes.hidden, c.bias, options));
+          name, std::make_shared<Linear>(place, c.sizes.hidden, c.sizes.hidden, c.bias, options));
     };
-    k_ = add("k_proj", Role::kKey);
-    v_ = add("v_proj", Role::kValue);
-    q_ = add("q_proj", Role::kQuery);
-    out_ = add("out_proj", Role::kAttentionOut);
+    k_ = add("k_proj", Place::kKey);
+    v_ = add("v_proj", Place::kValue);
+    q_ = add("q_proj", Place::kQuery);
+    out_ = add("out_proj", Place::kAttentionOut);
   }
 
   Tensor forward(const Tensor& x, const BlockInput& input) const override {
@@ -77,9 +77,9 @@ class OptBlock final : public Block {
         attention_(register_module("self_attn", std::make_shared<OptAttention>(c, layer, options))),
         attention_norm_(register_module(
             "self_attn_layer_norm", std::make_shared<LayerNorm>(c.sizes.hidden, kEps, options))),
-        up_(register_module("fc1", std::make_shared<Linear>(Role::kMlpUp, c.sizes.hidden,
+        up_(register_module("fc1", std::make_shared<Linear>(Place::kMlpUp, c.sizes.hidden,
                                                             c.sizes.mlp, c.bias, options))),
-        down_(register_module("fc2", std::make_shared<Linear>(Role::kMlpDown, c.sizes.mlp,
+        down_(register_module("fc2", std::make_shared<Linear>(Place::kMlpDown, c.sizes.mlp,
                                                               c.sizes.hidden, c.bias, options))),
         mlp_norm_(register_module("final_layer_norm",
                                   std::make_shared<LayerNorm>(c.sizes.hidden, kEps, options))) {}
@@ -134,7 +134,7 @@ class OptForCausalLM final : public Decoder {
   std::shared_ptr<Linear> add(const char* name, int64_t in, int64_t out,
                               const at::TensorOptions& options) {
     return trunk_module().register_module(
-        name, std::make_shared<Linear>(Role::kOther, in, out, /*with_bias=*/false, options));
+        name, std::make_shared<Linear>(Place::kOther, in, out, /*with_bias=*/false, options));
   }
 
   std::shared_ptr<Embedding> positions_;

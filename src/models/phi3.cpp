@@ -53,10 +53,10 @@ class Phi3Attention final : public Attention {
     const int64_t query = c.sizes.heads * c.sizes.head_dim;
     const int64_t all = query + 2 * c.sizes.kv_heads * c.sizes.head_dim;
     qkv_ = register_module("qkv_proj",
-                           std::make_shared<Linear>(Role::kQueryKeyValue, c.sizes.hidden, all,
+                           std::make_shared<Linear>(Place::kQueryKeyValue, c.sizes.hidden, all,
                                                     /*with_bias=*/false, options));
     out_ = register_module("o_proj",
-                           std::make_shared<Linear>(Role::kAttentionOut, query, c.sizes.hidden,
+                           std::make_shared<Linear>(Place::kAttentionOut, query, c.sizes.hidden,
                                                     /*with_bias=*/false, options));
   }
 
@@ -93,10 +93,10 @@ class Phi3Mlp final : public Mlp {
       : f_(c.activation),
         gate_up_(register_module(
             "gate_up_proj",
-            std::make_shared<Linear>(Role::kMlpGateUp, c.sizes.hidden, 2 * c.sizes.mlp,
+            std::make_shared<Linear>(Place::kMlpGateUp, c.sizes.hidden, 2 * c.sizes.mlp,
                                      /*with_bias=*/false, options))),
         down_(register_module("down_proj",
-                              std::make_shared<Linear>(Role::kMlpDown, c.sizes.mlp, c.sizes.hidden,
+                              std::make_shared<Linear>(Place::kMlpDown, c.sizes.mlp, c.sizes.hidden,
                                                        /*with_bias=*/false, options))) {}
 
   Tensor forward(const Tensor& x) const override {

@@ -2,9 +2,9 @@
 
 namespace peft {
 
-Linear::Linear(Role role, int64_t in, int64_t out, bool with_bias, const at::TensorOptions& options,
-               WeightLayout layout)
-    : role_(role), in_(in), out_(out), layout_(layout) {
+Linear::Linear(Place place, int64_t in, int64_t out, bool with_bias,
+               const at::TensorOptions& options, WeightLayout layout)
+    : place_(place), in_(in), out_(out), layout_(layout) {
   const bool out_in = layout == WeightLayout::kOutIn;
   weight_ = register_parameter("weight", at::empty({out_in ? out : in, out_in ? in : out}, options),
                                /*requires_grad=*/false);

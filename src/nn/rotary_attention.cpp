@@ -9,13 +9,13 @@ RotaryAttention::RotaryAttention(int64_t hidden, const AttentionShape& s,
                                  const HeadNorms& norms, const at::TensorOptions& tensors,
                                  size_t rope)
     : Attention(s, options), norms_(norms), rope_(rope) {
-  const auto add = [&](const char* name, Role role, int64_t in, int64_t out, bool bias) {
-    return register_module(name, std::make_shared<Linear>(role, in, out, bias, tensors));
+  const auto add = [&](const char* name, Place place, int64_t in, int64_t out, bool bias) {
+    return register_module(name, std::make_shared<Linear>(place, in, out, bias, tensors));
   };
-  q_ = add("q_proj", Role::kQuery, hidden, s.heads * s.head_dim, biases.qkv);
-  k_ = add("k_proj", Role::kKey, hidden, s.kv_heads * s.head_dim, biases.qkv);
-  v_ = add("v_proj", Role::kValue, hidden, s.kv_heads * s.head_dim, biases.qkv);
-  o_ = add("o_proj", Role::kAttentionOut, s.heads * s.head_dim, hidden, biases.out);
+  q_ = add("q_proj", Place::kQuery, hidden, s.heads * s.head_dim, biases.qkv);
+  k_ = add("k_proj", Place::kKey, hidden, s.kv_heads * s.head_dim, biases.qkv);
+  v_ = add("v_proj", Place::kValue, hidden, s.kv_heads * s.head_dim, biases.qkv);
+  o_ = add("o_proj", Place::kAttentionOut, s.heads * s.head_dim, hidden, biases.out);
   if (norms_.query != nullptr) {
     register_module("q_norm", norms_.query);
     register_module("k_norm", norms_.key);

@@ -5,24 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "peft/config/place.h"
 #include "peft/io/hf_directory.h"
 
 namespace peft {
-
-/// Where a projection stands in its block, which decides what the backward needs of it.
-enum class Place {
-  kQuery,
-  kKey,
-  kValue,
-  kQueryKeyValue,
-  kAttentionOut,
-  kMlpGate,
-  kMlpUp,
-  kMlpGateUp,
-  kMlpDown,
-  kOther,  ///< between the embeddings' width and the blocks'
-  kHead
-};
 
 /// A projection as the files' headers show it.
 struct PlannedLinear {

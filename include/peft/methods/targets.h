@@ -13,8 +13,8 @@ namespace peft {
 /// config that names nothing means the roles `usual`. Throws UsageError when nothing matches, with
 /// the names that are there.
 std::vector<NamedLinear> find_targets(const CausalLM& model, const TargetConfig& config,
-                                      const std::vector<Role>& usual = {Role::kQuery, Role::kValue,
-                                                                        Role::kQueryKeyValue});
+                                      const std::vector<Place>& usual = {
+                                          Place::kQuery, Place::kValue, Place::kQueryKeyValue});
 
 /// Whether a selection (a list or an expression; not "all-linear") takes the module `path`.
 bool selects(const Json& modules, const std::string& path);

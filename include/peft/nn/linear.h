@@ -4,33 +4,18 @@
 
 #include <cstdint>
 
+#include "peft/config/place.h"
 #include "peft/kernels/linear.h"
 #include "peft/nn/hooks.h"
 
 namespace peft {
-
-/// What a projection does.
-enum class Role {
-  kQuery,
-  kKey,
-  kValue,
-  kQueryKeyValue,
-  kAttentionOut,
-  kMlpGate,
-  kMlpUp,
-  kMlpGateUp,
-  kMlpDown,
-  kOther,   ///< between the embeddings' width and the blocks'
-  kExpert,  ///< a router or a part of an expert: never a target
-  kHead
-};
 
 /// A frozen projection y = x W^T + b with a socket. Its parameters are named as the checkpoint's:
 /// "weight" and "bias".
 class Linear final : public torch::nn::Module {
  public:
   /// Uninitialised tensors of the given dtype and device; the checkpoint's reader fills them.
-  Linear(Role role, int64_t in, int64_t out, bool with_bias, const at::TensorOptions& options,
+  Linear(Place place, int64_t in, int64_t out, bool with_bias, const at::TensorOptions& options,
          WeightLayout layout = WeightLayout::kOutIn);
 
   /// What the model computes: the hook's result, or the host's own. x: (N, in) -> (N, out).
@@ -39,7 +24,7 @@ class Linear final : public torch::nn::Module {
   /// The host's own result.
   Tensor base(const Tensor& x) const { return frozen_linear(x, weight_, bias_, layout_); }
 
-  Role role() const { return role_; }
+  Place place() const { return place_; }
   const Tensor& weight() const { return weight_; }  // (out, in), or (in, out) with kInOut
   /// The matrix as (out, in), a view whatever the layout.
   Tensor out_in() const { return layout_ == WeightLayout::kOutIn ? weight_ : weight_.t(); }
@@ -54,7 +39,7 @@ class Linear final : public torch::nn::Module {
   Socket<LinearHook> hook;
 
  private:
-  Role role_;
+  Place place_;
   int64_t in_;
   int64_t out_;
   WeightLayout layout_;
