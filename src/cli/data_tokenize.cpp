@@ -19,7 +19,9 @@ int run_tokenize(const DataFlags& flags) {
     if (sources->empty()) {
       continue;
     }
-    const Dataset set = load_dataset(*sources, command.options, command.model.pipeline());
+    const Dataset set = sources == &command.train
+                            ? training_rows(command)
+                            : load_dataset(*sources, command.options, command.model.pipeline());
     sets[name] = report_json(set.report);
     if (!flags.json) {
       print_text(show_report(set.report));

@@ -167,6 +167,7 @@ EvalPlan with_shots(EvalPlan plan, const std::vector<Example>& shots, int64_t po
     example.labels = std::move(labels);
     example.weights = {};
     example.prompt_length += static_cast<int64_t>(context.size());
+    example.answer_end += static_cast<int64_t>(context.size());
   }
   return plan;
 }

@@ -36,7 +36,8 @@ RunData read_data(const Json& config, const RunTask& task, const TextSide& text,
                   int64_t vocabulary) {
   const Json& section = config.at("data");
   DataOptions options = data_options(section, task);
-  RunData data{load_dataset(data_sources(section.at("train")), options, text.pipeline()), {}, {}};
+  RunData data{
+      load_dataset(data_sources(section.at("train")), options, text.pipeline()), {}, {}, {}};
   check_ids(data.train, vocabulary);
   if (task.needs_head()) {
     settle_labels(data.train, config.at("model").at("num_labels"));
@@ -51,6 +52,7 @@ RunData read_data(const Json& config, const RunTask& task, const TextSide& text,
     check_ids(held_out, vocabulary);
     data.report["eval"] = report_json(held_out.report);
     data.held_out = std::move(held_out.examples);
+    data.give_back_held_out = held_out.give_back;
   } else if (section.at("eval_split_ratio").get<double>() > 0.0) {
     data.held_out = split_off(data.train, section.at("eval_split_ratio").get<double>(),
                               config.at("training").at("seed").get<uint64_t>());

@@ -244,9 +244,7 @@ void run_train(const Json& request) {
         mirror.write(line);
         exact_log.write(exact_step_json(record));
         progress.step(record);
-        if (data.train.give_back) {
-          data.train.give_back();
-        }
+        data.give_back();
       },
       [&](int64_t step, const Evaluation& evaluation) {
         const Json line = evaluation_json(step, evaluation, model.shape().classes());

@@ -57,7 +57,11 @@ class ConversationMasker {
       const Turn rendered = render_turn(turn);
       const std::optional<Span> span = locate(rendered, whole_);
       if (!span) {
-        refuse(turn, rendered, "messages with a weight can");
+        refuse(turn, rendered,
+               conversation_.weights[turn].is_plain()
+                   ? "with data.train_on_eos false, its end can"
+                   : "a message that counts more or less must stand apart: it can",
+               "");
       }
       weigh(row, *span, turn, whole_);
       if (stop_is_masked && span->stop >= 0) {
@@ -226,6 +230,8 @@ class ConversationMasker {
               row.ids.begin() + static_cast<std::ptrdiff_t>(span.end),
               row.labels.begin() + static_cast<std::ptrdiff_t>(span.begin));
     row.stop = span.stop;
+    row.answer_begin = static_cast<int64_t>(span.begin);
+    row.answer_end = static_cast<int64_t>(span.end);
     if (span.stop >= 0 && !options_.train_on_eos) {
       row.labels[static_cast<size_t>(span.stop)] = kIgnored;
     }
@@ -256,8 +262,8 @@ class ConversationMasker {
     const auto& content = unmarked_.messages[turn]["content"].get_ref<const std::string&>();
     const int64_t first = rendering.tokens.offsets[span.begin].first;
     const size_t begin = code_point_offset(rendering.text, first);
-    const size_t end =
-        code_point_offset(rendering.text, rendering.tokens.offsets[span.end - 1].second);
+    const auto& [stop_begin, stop_end] = rendering.tokens.offsets[span.end - 1];
+    const size_t end = code_point_offset(rendering.text, span.stop < 0 ? stop_end : stop_begin);
     const std::string_view said = std::string_view(rendering.text).substr(begin, end - begin);
     const std::string bare = without_space(content);
     for (const std::string& text : {content, bare}) {
@@ -273,25 +279,12 @@ class ConversationMasker {
         where_, turn);
   }
 
-  /// Masks what counts nothing; without other weights than 1 a row has none.
-  static void settle_weights(FormattedRow& row) {
-    bool all_alike = true;
-    for (size_t i = 0; i < row.weights.size(); ++i) {
-      row.labels[i] = row.weights[i] == 0.0F ? kIgnored : row.labels[i];
-      row.weights[i] = row.labels[i] == kIgnored ? 1.0F : row.weights[i];
-      all_alike = all_alike && row.weights[i] == 1.0F;
-    }
-    if (all_alike) {
-      row.weights.clear();
-    }
-  }
-
   MaskedConversation one_by_one(const std::vector<std::pair<size_t, Turn>>& turns) const {
     MaskedConversation result{{}, Border::kPerTurn};
     for (const auto& [turn, rendered] : turns) {
       const std::optional<Span> span = locate(rendered, rendered.through);
       if (!span) {
-        refuse(turn, rendered, "its answer can");
+        refuse(turn, rendered, "its answer can", ", or set data.train_on to \"all\"");
       }
       FormattedRow row = masked(rendered.through);
       train(row, *span, turn, rendered.through);
@@ -301,7 +294,8 @@ class ConversationMasker {
     return result;
   }
 
-  [[noreturn]] void refuse(size_t turn, const Turn& rendered, std::string_view what) const {
+  [[noreturn]] void refuse(size_t turn, const Turn& rendered, std::string_view what,
+                           std::string_view way_out) const {
     const std::vector<int32_t>& prompt = rendered.prompt.tokens.ids;
     const std::vector<int32_t>& through = rendered.through.tokens.ids;
     const size_t place = static_cast<size_t>(
@@ -309,8 +303,8 @@ class ConversationMasker {
         prompt.begin());
     fail<DataError>(
         "{}: messages[{}]: {}not be told from what stands before: token {} is {} in the prompt and "
-        "{} in the conversation; use another data.chat_template, or set data.train_on to \"all\"",
-        where_, turn, what, place, spelled(prompt, place), spelled(through, place));
+        "{} in the conversation; use another data.chat_template{}",
+        where_, turn, what, place, spelled(prompt, place), spelled(through, place), way_out);
   }
 
   std::string spelled(const std::vector<int32_t>& ids, size_t place) const {
@@ -339,6 +333,18 @@ MaskedConversation mask_conversation(const Conversation& conversation, const Dat
                                      const std::string& where) {
   const ConversationMasker masker(conversation, options, pipeline, stop_ids, where);
   return options.train_on == "all" ? masker.everything() : masker.answers();
+}
+
+void settle_weights(FormattedRow& row) {
+  bool all_alike = true;
+  for (size_t i = 0; i < row.weights.size(); ++i) {
+    row.labels[i] = row.weights[i] == 0.0F ? kIgnored : row.labels[i];
+    row.weights[i] = row.labels[i] == kIgnored ? 1.0F : row.weights[i];
+    all_alike = all_alike && row.weights[i] == 1.0F;
+  }
+  if (all_alike) {
+    row.weights.clear();
+  }
 }
 
 std::vector<int32_t> all_labels(const std::vector<int32_t>& ids, const Tokenizer& tokenizer) {

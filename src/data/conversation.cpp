@@ -45,6 +45,8 @@ class MessageReader {
       conversation.messages.push_back({{"role", role}, {"content", exchange.at(key)}});
       conversation.weights.emplace_back();
     }
+    conversation.weights.back().whole = weight_of(exchange, mapping_, place);
+    conversation.has_weight = conversation.has_weight || has_weight(exchange, mapping_);
   }
 
   void append_message(const Json& source, const std::string& place,
@@ -53,7 +55,13 @@ class MessageReader {
     Json message = {{"role", role == "function_call" ? "assistant" : role}};
     MessageWeight weight{weight_of(source, mapping_, place)};
     message["content"] = content_of(source, place, weight.spans);
-    read_detail(source, message["content"].get_ref<const std::string&>(), place, weight.spans);
+    const auto& content = message["content"].get_ref<const std::string&>();
+    if (const Json* detail = find_column(source, mapping_.train_detail_key); detail != nullptr) {
+      read_detail(*detail, content, place, weight);
+      conversation.has_train_detail = true;
+    }
+    simplify(weight, content);
+    conversation.has_weight = conversation.has_weight || has_weight(source, mapping_);
     for (const auto& [key, value] : source.items()) {
       const bool ours = key == mapping_.role_key || key == mapping_.content_key || is_weight(key);
       if (!ours && !message.contains(key)) {
@@ -109,16 +117,30 @@ class MessageReader {
     return text;
   }
 
-  void read_detail(const Json& source, const std::string& content, const std::string& place,
-                   std::vector<WeightedSpan>& spans) const {
-    const std::string& key = mapping_.train_detail_key;
-    if (!source.contains(key) || source.at(key).is_null()) {
+  void read_detail(const Json& detail, const std::string& content, const std::string& place,
+                   MessageWeight& weight) const {
+    if (detail.is_null()) {
       return;
     }
-    check<DataError>(spans.empty(), "{}.{}: the parts of {} have weights of their own; keep one",
-                     place, key, mapping_.content_key);
-    spans = read_train_detail(source.at(key), count_code_points(content),
-                              fmt::format("{}.{}", place, key));
+    const std::string& key = mapping_.train_detail_key;
+    check<DataError>(weight.spans.empty(),
+                     "{}.{}: the parts of {} have weights of their own; keep one", place, key,
+                     mapping_.content_key);
+    weight.spans =
+        read_train_detail(detail, count_code_points(content), fmt::format("{}.{}", place, key));
+    weight.whole = detail.empty() ? 0.0F : weight.whole;
+  }
+
+  /// A content of which nothing counts masks its message; one without a word has no parts.
+  static void simplify(MessageWeight& weight, const std::string& content) {
+    const std::vector<WeightedSpan>& spans = weight.spans;
+    if (!spans.empty() &&
+        std::all_of(spans.begin(), spans.end(), [](const auto& s) { return s.weight == 0.0F; })) {
+      weight.whole = 0.0F;
+    }
+    if (weight.whole == 0.0F || without_space(content).empty()) {
+      weight.spans.clear();
+    }
   }
 
   static std::string part_text(const Json& part, const std::string& place) {

@@ -16,7 +16,7 @@
 namespace peft {
 namespace {
 
-constexpr size_t kTokensInMemory = size_t{1} << 22;  // of a file, at about 8 bytes each
+constexpr size_t kTokensInMemory = size_t{1} << 22;  // of a file, at 8 or 12 bytes each
 
 /// What the files were when reading began.
 struct FileState {
@@ -122,12 +122,8 @@ Dataset load_dataset(const std::vector<DataSource>& sources, const DataOptions& 
 }
 
 std::string reference_answer(const Example& example, const TextPipeline& pipeline) {
-  const auto begin = static_cast<size_t>(example.prompt_length);
-  size_t end = begin;
-  while (end < example.ids.size() && example.labels[end] != kIgnored) {
-    ++end;
-  }
-  const std::vector<int32_t> answer(example.ids.begin() + begin, example.ids.begin() + end);
+  const std::vector<int32_t> answer(example.ids.begin() + example.prompt_length,
+                                    example.ids.begin() + example.answer_end);
   const std::optional<size_t> stop =
       find_turn_end(answer, 0, pipeline.tokenizer, stop_set(pipeline));
   return pipeline.tokenizer.decode(std::span(answer).first(stop.value_or(answer.size())),

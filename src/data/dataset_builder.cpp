@@ -29,6 +29,18 @@ int64_t last_span(const std::vector<int32_t>& labels) {
   return static_cast<int64_t>(i);
 }
 
+/// Where the last answer lies: as the row says, or its last run of labels.
+void set_answer(const FormattedRow& row, Example& example) {
+  const auto length = static_cast<int64_t>(row.ids.size());
+  const bool is_told = row.answer_begin >= 0 && row.answer_begin < length;
+  example.prompt_length = is_told ? row.answer_begin : last_span(row.labels);
+  example.answer_end = is_told ? std::min(row.answer_end, length) : example.prompt_length;
+  while (!is_told && example.answer_end < length &&
+         row.labels[static_cast<size_t>(example.answer_end)] != kIgnored) {
+    ++example.answer_end;
+  }
+}
+
 /// "labels: 77, from 35 (x) to 187 (y) rows each"
 std::string describe_labels(const Dataset& dataset) {
   const std::vector<std::string>& names = dataset.label_names;
@@ -121,6 +133,8 @@ Dataset DatasetBuilder::finish() {
       !reason.empty()) {
     refuse(reason);
   }
+  refuse_unused_column("weight", tally_.weight_keys);
+  refuse_unused_column("train_detail", tally_.train_details);
   describe_tally(tally_, options_, report());
   if (options_.task == Task::kClassification) {
     dataset_.label_names = labels_.arrange(dataset_.examples);
@@ -145,6 +159,8 @@ void DatasetBuilder::tally_source(const FormattedSource& source) {
   tally(source.glued, tally_.glued);
   tally(source.extra_bos, tally_.extra_bos);
   tally(source.without_bos, tally_.without_bos);
+  tally_.weight_keys += source.has_weight;
+  tally_.train_details += source.has_train_detail;
 }
 
 void DatasetBuilder::refuse_or_pass_over(const std::string& fault) {
@@ -158,6 +174,14 @@ void DatasetBuilder::refuse(const std::string& reason) {
   check<DataError>(!options_.refuses, "{}", reason);
   if (report().refusals.size() < kMostRefusals) {
     report().refusals.push_back(reason);
+  }
+}
+
+/// A name that no message has would silently weigh nothing.
+void DatasetBuilder::refuse_unused_column(const std::string& ours, int64_t rows_with_it) {
+  if (rows_with_it == 0 && options_.columns.contains(ours)) {
+    refuse(fmt::format("data.columns.{}: no message of {} has {}", ours, file_names(),
+                       json_excerpt(options_.columns.at(ours))));
   }
 }
 
@@ -217,6 +241,7 @@ void DatasetBuilder::cut(FormattedRow& row) {
   row.labels.resize(length);
   row.weights.resize(std::min(row.weights.size(), length));
   row.stop = row.stop < options_.max_length ? row.stop : -1;
+  settle_weights(row);
 }
 
 void DatasetBuilder::split(const FormattedRow& row, std::vector<FormattedRow>& pieces) {
@@ -240,8 +265,11 @@ bool DatasetBuilder::add_example(FormattedRow formatted, const FormattedSource& 
   if (scored == 0) {
     return false;
   }
-  example.prompt_length =
-      classifies ? static_cast<int64_t>(formatted.ids.size()) : last_span(formatted.labels);
+  if (classifies) {
+    example.prompt_length = static_cast<int64_t>(formatted.ids.size());
+  } else {
+    set_answer(formatted, example);
+  }
   if (options_.task == Task::kClassification) {
     example.label = labels_.number(source.label, where());
   }

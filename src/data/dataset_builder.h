@@ -46,6 +46,7 @@ class DatasetBuilder {
   void refuse_or_pass_over(const std::string& fault);
   void refuse(const std::string& reason);
   void refuse_special_text();
+  void refuse_unused_column(const std::string& ours, int64_t rows_with_it);
   void refuse_length(int64_t length);
   bool fit(FormattedSource& source);
   void cut(FormattedRow& row);

@@ -132,6 +132,11 @@ std::string weight_mark(float weight) {
   return weight == 1.0F ? "" : fmt::format("{}× ", weight);
 }
 
+/// 0.1 and not the nearest float's 0.10000000149.
+Json shortest(float number) {
+  return Json::parse(fmt::format("{}", number));
+}
+
 std::string marked(const std::string& text, Fate fate, bool colour) {
   if (colour) {
     constexpr std::string_view kColours[] = {kDim, kGreen, kStruckRed};
@@ -208,7 +213,7 @@ Json example_json(const Example& example, const Tokenizer& tokenizer, const Show
       pieces.back()["dropped"] = true;
     }
     if (piece.weight != 1.0F) {
-      pieces.back()["weight"] = piece.weight;
+      pieces.back()["weight"] = shortest(piece.weight);
     }
   }
   const std::string file = file_of(example, options);
@@ -222,7 +227,10 @@ Json example_json(const Example& example, const Tokenizer& tokenizer, const Show
                {"labels", example.labels.vector()},
                {"pieces", std::move(pieces)}};
   if (!example.weights.empty()) {
-    json["weights"] = example.weights.vector();
+    json["weights"] = Json::array();
+    for (const float weight : example.weights) {
+      json["weights"].push_back(shortest(weight));
+    }
   }
   if (Json label = label_of(example, options); !label.is_null()) {
     json["label"] = std::move(label);

@@ -2,19 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 
 namespace peft {
 namespace {
+
+constexpr float kMostWeight = 1000.0F;  // a larger one is a slip
 
 float read_weight(const Json& value, const std::string& place) {
   if (value.is_boolean()) {
     return value.get<bool>() ? 1.0F : 0.0F;
   }
   const float weight = value.is_number() ? value.get<float>() : -1.0F;
-  check<DataError>(weight >= 0.0F && std::isfinite(weight),
-                   "{}: expected true, false or a number >= 0, found {}", place,
-                   json_excerpt(value));
+  check<DataError>(weight >= 0.0F && weight <= kMostWeight,
+                   "{}: expected true, false or a number from 0 to {}, found {}", place,
+                   kMostWeight, json_excerpt(value));
   return weight;
 }
 
@@ -29,11 +31,16 @@ int64_t read_offset(const Json& entry, const char* name, int64_t least, int64_t 
 
 }  // namespace
 
+bool has_weight(const Json& object, const RowMapping& mapping) {
+  return std::any_of(mapping.weight_keys.begin(), mapping.weight_keys.end(),
+                     [&](const std::string& key) { return find_column(object, key) != nullptr; });
+}
+
 float weight_of(const Json& object, const RowMapping& mapping, const std::string& place) {
   float weight = 1.0F;
   for (const std::string& key : mapping.weight_keys) {
-    if (object.contains(key) && !object.at(key).is_null()) {
-      weight *= read_weight(object.at(key), fmt::format("{}.{}", place, key));
+    if (const Json* value = find_column(object, key); value != nullptr && !value->is_null()) {
+      weight *= read_weight(*value, fmt::format("{}.{}", place, key));
     }
   }
   return weight;
@@ -45,6 +52,8 @@ std::vector<WeightedSpan> read_train_detail(const Json& list, int64_t length,
                    "{}: expected a list of {{\"begin_offset\", \"end_offset\", \"train\"}}, "
                    "found {}",
                    place, json_excerpt(list));
+  check<DataError>(length > 0 || list.empty(), "{}: the content is empty, so it has no parts",
+                   place);
   std::vector<WeightedSpan> spans;
   int64_t end = 0;
   const auto mask_until = [&](int64_t next) {

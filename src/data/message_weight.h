@@ -7,14 +7,18 @@
 
 namespace peft {
 
+/// Whether a message has one of `mapping.weight_keys`.
+bool has_weight(const Json& object, const RowMapping& mapping);
+
 /// What a message, or a part of its content, says that it counts: the product of those of
 /// `mapping.weight_keys` that it has, 1 without any. true is 1, false 0. Throws DataError with
-/// `place` for what is neither that nor a number from 0 on.
+/// `place` for what is neither that nor a number from 0 to 1,000.
 float weight_of(const Json& object, const RowMapping& mapping, const std::string& place);
 
 /// axolotl's `train_detail`: [{"begin_offset", "end_offset", "train"}, ...] of a content of
-/// `length` characters, of which the last one counts in, too. What no entry names is masked. Throws
-/// DataError with `place` for entries that overlap, are out of order, or leave the content.
+/// `length` code points, counted from 0; `end_offset` is the last one of its part. What no entry
+/// names is masked. Throws DataError with `place` for entries that overlap, are out of order, or
+/// leave the content.
 std::vector<WeightedSpan> read_train_detail(const Json& list, int64_t length,
                                             const std::string& place);
 

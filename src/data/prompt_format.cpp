@@ -124,6 +124,8 @@ FormattedSource PromptFormat::format_chat(const Conversation& conversation,
   FormattedSource source;
   source.rows = std::move(masked.rows);
   source.border = masked.border;
+  source.has_weight = conversation.has_weight;
+  source.has_train_detail = conversation.has_train_detail;
   source.tools_ignored = !conversation.tools.is_null() && !reads_tools_;
   source.without_bos = adds_bos_ && source.rows.size() > 0 && !starts_with_bos(source.rows[0].ids);
   for (const Json& message : conversation.messages) {

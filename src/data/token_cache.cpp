@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // To be raised with every change of what a row becomes: no old file may stand for new rules.
-constexpr int kRules = 3;
+constexpr int kRules = 4;
 constexpr auto kKept = std::chrono::hours(24 * 30);
 
 template <class T>
@@ -119,7 +119,7 @@ void TokenCacheWriter::finish(const Dataset& dataset, const std::vector<size_t>&
   for (size_t i = 0; i < lengths_.size(); ++i) {
     const Example& example = dataset.examples[i];
     write(bytes_of(TokenCacheEntry{begin, lengths_[i], example.line, example.prompt_length,
-                                   example.file, example.label, example.score,
+                                   example.answer_end, example.file, example.label, example.score,
                                    have_weights_[i] ? 1 : 0, example.second_type}));
     begin += (have_weights_[i] ? 3 : 2) * lengths_[i] * sizeof(int32_t);
   }

@@ -16,13 +16,14 @@ struct TokenCacheEntry {
   uint64_t length;  // tokens
   int64_t line;
   int64_t prompt_length;
+  int64_t answer_end;
   int32_t file;
   int32_t label;
   float score;
   int32_t has_weights;  // 0 or 1
   int64_t second_type;
 };
-static_assert(sizeof(TokenCacheEntry) == 56);
+static_assert(sizeof(TokenCacheEntry) == 64);
 
 /// The end of the file.
 struct TokenCacheFooter {

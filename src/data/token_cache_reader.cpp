@@ -56,7 +56,8 @@ TokenCacheFooter checked_footer(const InputFile& file) {
   file.read(end, std::as_writable_bytes(std::span(&footer, 1)));
   check<IoError>(
       std::string_view(footer.magic, sizeof(footer.magic)) == kTokenCacheMagic &&
-          footer.index_begin <= end && footer.report_begin <= end &&
+          footer.index_begin <= footer.report_begin && footer.report_begin <= end &&
+          footer.examples <= end / sizeof(TokenCacheEntry) &&
           footer.report_begin - footer.index_begin == footer.examples * sizeof(TokenCacheEntry),
       "its last part is damaged");
   Sha256 hash;
@@ -117,12 +118,29 @@ void read_rest(const InputFile& file, const TokenCacheFooter& footer,
   }
 }
 
+/// Whoever can write to the folder can also write the right sum under a wrong index.
+void check_entry(const TokenCacheEntry& entry, const TokenCacheFooter& footer,
+                 const Dataset& dataset) {
+  const auto length = static_cast<int64_t>(entry.length);
+  const auto labels = static_cast<int64_t>(dataset.label_names.size());
+  const auto within = [](int64_t place, int64_t end) { return place >= 0 && place <= end; };
+  const bool has_room =
+      entry.length <= footer.index_begin && entry.begin <= footer.index_begin &&
+      (2 + entry.has_weights) * entry.length * sizeof(int32_t) <= footer.index_begin - entry.begin;
+  check<IoError>(within(entry.has_weights, 1) && has_room && entry.begin % sizeof(int32_t) == 0 &&
+                     within(entry.prompt_length, length) && within(entry.answer_end, length) &&
+                     within(entry.second_type, length) && within(entry.label + 1, labels) &&
+                     within(entry.file + 1, static_cast<int64_t>(dataset.files.size())),
+                 "its index is damaged");
+}
+
 void read_examples(const InputFile& file, const TokenCacheFooter& footer, Dataset& dataset) {
   const auto map = std::make_shared<const MappedFile>(file.path());
   std::vector<TokenCacheEntry> index(footer.examples);
   file.read(footer.index_begin, std::as_writable_bytes(std::span(index)));
   dataset.examples.reserve(index.size());
   for (const TokenCacheEntry& entry : index) {
+    check_entry(entry, footer, dataset);
     Example example;
     const uint64_t bytes = entry.length * sizeof(int32_t);
     example.ids = Tokens(map->numbers<int32_t>(entry.begin, entry.length), map);
@@ -134,6 +152,7 @@ void read_examples(const InputFile& file, const TokenCacheFooter& footer, Datase
     example.line = entry.line;
     example.file = entry.file;
     example.prompt_length = entry.prompt_length;
+    example.answer_end = entry.answer_end;
     example.label = entry.label;
     example.score = entry.score;
     example.second_type = entry.second_type;

@@ -21,7 +21,7 @@ Json format_of(const Json& type) {
 Json columns_of(const Json& entry) {
   Json columns = Json::object();
   const auto take = [&](const Json& from, const char* key, const char* ours) {
-    if (from.contains(key) && from.at(key) != ours) {
+    if (from.contains(key) && !from.at(key).is_null() && from.at(key) != ours) {
       columns[ours] = from.at(key);
     }
   };
@@ -31,8 +31,9 @@ Json columns_of(const Json& entry) {
   take(entry, "message_field_content", "content");
   take(entry, "message_field_training_detail", "train_detail");
   // Without a name for it all usual ones are read, "train" among them.
-  if (entry.value("message_field_training", Json("train")) != "train") {
-    columns["weight"] = entry.at("message_field_training");
+  take(entry, "message_field_training", "weight");
+  if (columns.contains("weight") && columns["weight"] == "train") {
+    columns.erase("weight");
   }
   take(entry, "field_instruction", "instruction");
   take(entry, "field_input", "input");

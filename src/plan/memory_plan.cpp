@@ -18,7 +18,6 @@ constexpr int64_t kNarrowProductBytes = 26'000'000;
 constexpr int64_t kChunkBytesCpu = int64_t{31} << 20;
 constexpr int64_t kChunkBytesGpu = int64_t{256} << 20;
 constexpr int64_t kRowBytes = 160;        // an example without its tokens
-constexpr int64_t kRowTokenBytes = 8;     // id and label
 constexpr int64_t kBatchTokenBytes = 48;  // ids, labels, positions, targets, keys
 constexpr int64_t kTokenizerFactor = 14;  // resident bytes per byte of the file, measured
 constexpr double kHoles = 0.02;           // of what is allocated and freed in a step, measured
@@ -102,8 +101,7 @@ MemoryPlan plan_memory(const ModelSizes& model, const AdapterSizes& adapter, con
   const int64_t peak = std::max(
       {plan.activations + std::max(plan.loss, activations.backward), evaluation, plan.adapter});
   plan.kernels = peak - plan.activations - plan.loss + product_bytes(run);
-  plan.data = run.rows * kRowBytes + run.row_tokens * kRowTokenBytes +
-              run.tokenizer_bytes * kTokenizerFactor;
+  plan.data = run.rows * kRowBytes + run.row_bytes + run.tokenizer_bytes * kTokenizerFactor;
   plan.process = kProcessBytes;
   plan.margin = static_cast<int64_t>(kHoles * static_cast<double>(peak));
   return plan;

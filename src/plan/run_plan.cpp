@@ -1,6 +1,7 @@
 #include "peft/plan/run_plan.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "peft/util/text.h"
 
@@ -48,14 +49,22 @@ int64_t tokenizer_bytes(const std::filesystem::path& folder) {
   return 0;
 }
 
+/// Of the rows' ids, labels and weights.
+int64_t bytes_of(const std::vector<Example>& examples) {
+  size_t bytes = 0;
+  for (const Example& example : examples) {
+    bytes += 4 * (example.ids.size() + example.labels.size() + example.weights.size());
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 /// The shape of a run but for its micro-batches.
 RunShape shape_of(const Json& config, const PlanInput& input) {
   RunShape shape;
-  for (const auto* examples : {&input.train.examples, &input.held_out}) {
-    shape.rows += static_cast<int64_t>(examples->size());
-    for (const Example& example : *examples) {
-      shape.row_tokens += static_cast<int64_t>(example.ids.size());
-    }
+  shape.rows = static_cast<int64_t>(input.train.examples.size() + input.held_out.size());
+  shape.row_bytes = bytes_of(input.held_out);
+  if (!input.train.give_back) {
+    shape.row_bytes += bytes_of(input.train.examples);
   }
   shape.evaluation_tokens = evaluation_tokens(input.held_out);
   shape.tokenizer_bytes = tokenizer_bytes(input.directory.path());
@@ -86,9 +95,10 @@ RunShape worst_shape(const Json& config, const PlanInput& input, RunShape shape,
     lengths.push_back(static_cast<int64_t>(example.ids.size()));
   }
   const Json& data = config.at("data");
+  const int64_t all = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
   shape.tokens = data.at("packing") == "none"
                      ? most_tokens(std::move(lengths), batch)
-                     : std::min(batch * data.at("max_length").get<int64_t>(), shape.row_tokens);
+                     : std::min(batch * data.at("max_length").get<int64_t>(), all);
   shape.scored = shape.tokens;
   return shape;
 }

@@ -112,6 +112,35 @@ TEST_F(ChatMask, DividesAContent) {
             (std::vector<float>{1, 1, 1, 1, 1, 1, 1, 0.5F, 0.5F, 0.5F, 1}));
 }
 
+TEST_F(ChatMask, DividesAContentThatTheStopTokenSpellsToo) {
+  Conversation conversation = conversation_of({"hi", "e."});
+  conversation.weights[1].spans = {{0, 1, 0}, {1, 2, 1}};
+  EXPECT_EQ(shown(conversation), Shown{"<u>hi<e><a>e⟦.<e>⟧"});
+  EXPECT_EQ(shown(conversation, {.train_on_eos = false}), Shown{"<u>hi<e><a>e⟦.⟧<e>"});
+}
+
+TEST_F(ChatMask, DividesContentsInEveryKindOfRow) {
+  Conversation conversation = conversation_of({"hi", "yo", "ok", "so"});
+  conversation.weights[1].spans = {{0, 1, 0}, {1, 2, 1}};
+  conversation.weights[3].spans = {{0, 1, 1}, {1, 2, 0}};
+  // One example per answer, as earlier ones are rewritten.
+  const std::string rewrites =
+      "{% for m in messages %}{{ '<a>' if m['role'] == 'assistant' else '<u>' }}"
+      "{{ m['content'] if loop.last or m['role'] == 'user' else '-' }}<e>{% endfor %}"
+      "{% if add_generation_prompt %}<a>{% endif %}";
+  EXPECT_EQ(shown(conversation, {}, rewrites),
+            (Shown{"<u>hi<e><a>y⟦o<e>⟧", "<u>hi<e><a>-<e><u>ok<e><a>⟦s⟧o⟦<e>⟧"}));
+  // A token over the border of the prompt.
+  const std::string merges =
+      "{% for m in messages %}{{ 'A:x' if m['role'] == 'assistant' else 'U:' }}{{ m['content'] }}"
+      "<e>{% endfor %}{% if add_generation_prompt %}A:x{% endif %}";
+  EXPECT_EQ(shown(conversation, {}, merges), Shown{"U:hi<e>A:xy⟦o<e>⟧U:ok<e>A:x⟦s⟧o⟦<e>⟧"});
+  conversation.messages[3]["content"] = "<e>o";
+  conversation.weights[3].spans = {{0, 3, 1}, {3, 4, 0}};
+  EXPECT_EQ(shown(conversation, {.special_in_text = "plain"}),
+            Shown{"<u>hi<e><a>y⟦o<e>⟧<u>ok<e><a>⟦<e>⟧o⟦<e>⟧"});
+}
+
 TEST_F(ChatMask, DividesNoContentThatTheTemplateWritesOtherwise) {
   Conversation conversation = conversation_of({"hi", "yo"});
   conversation.weights[1].spans = {{0, 1, 0}, {1, 2, 1}};

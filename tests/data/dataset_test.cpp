@@ -91,6 +91,36 @@ TEST_F(DatasetTest, KnowsWhereGenerationStartsAndWhatItShouldSay) {
   EXPECT_EQ(reference_answer(dataset.examples[0], chat_pipeline()), "yo");
 }
 
+TEST_F(DatasetTest, KnowsAnAnswerOfWhichPartsAreMasked) {
+  const std::string row =
+      R"({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content":)"
+      R"( [{"type": "text", "text": "ab"}, {"type": "text", "text": "cd", "train": false}]}]})";
+  const Dataset dataset = load_chat(row);
+  EXPECT_EQ(shown(dataset), Shown{"<u>hi<e><a>⟦ab⟧cd⟦<e>⟧"});
+  EXPECT_EQ(dataset.examples[0].prompt_length, 5);
+  EXPECT_EQ(reference_answer(dataset.examples[0], chat_pipeline()), "abcd");
+}
+
+TEST_F(DatasetTest, WalksAllExamplesAndGivesTheirMemoryBack) {
+  Dataset dataset = load("{\"text\": \"ab\"}\n{\"text\": \"c\"}\n");
+  int given_back = 0;
+  dataset.give_back = [&] { ++given_back; };
+  std::vector<int64_t> rows;
+  dataset.walk([&](const Example& example) { rows.push_back(example.row); });
+  EXPECT_EQ(rows, (std::vector<int64_t>{0, 1}));
+  EXPECT_EQ(given_back, 1);
+}
+
+TEST_F(DatasetTest, RefusesANameOfWeightsThatNoMessageHas) {
+  EXPECT_EQ(chat_fault(chat_row("hi", "yo"), {.columns = {{"weight", "wieght"}}}),
+            "data.columns.weight: no message of d.jsonl has \"wieght\"");
+  EXPECT_EQ(chat_fault(chat_row("hi", "yo"), {.columns = {{"train_detail", "parts"}}}),
+            "data.columns.train_detail: no message of d.jsonl has \"parts\"");
+  const std::string deep = R"({"messages": [{"role": "user", "content": "hi"},)"
+                           R"( {"role": "assistant", "content": "yo", "meta": {"w": 0.5}}]})";
+  EXPECT_EQ(load_chat(deep, {.columns = {{"weight", "meta.w"}}}).examples[0].weights.back(), 0.5F);
+}
+
 TEST_F(DatasetTest, CutsLongRowsAndSaysHowMuchIsLost) {
   const Dataset dataset = load("{\"text\": \"abcdefg\"}\n{\"text\": \"a\"}\n", {.max_length = 4});
   EXPECT_EQ(shown(dataset), (Shown{"[s]⟦abc⟧", "[s]⟦a⟧"}));
@@ -98,6 +128,19 @@ TEST_F(DatasetTest, CutsLongRowsAndSaysHowMuchIsLost) {
   EXPECT_EQ(dataset.report.longest, 8);
   EXPECT_EQ(bare(dataset.report.notes[0]), "rows cut at 4 tokens: 1 (d.jsonl:1)");
   EXPECT_EQ(dataset.report.notes[1], "tokens lost that way: 4, 40.0 % of all");
+}
+
+TEST_F(DatasetTest, CutsWeightsWithTheirTokens) {
+  const std::string row = R"({"messages": [{"role": "user", "content": "do"},)"
+                          R"( {"role": "assistant", "content": "it", "weight": 0.5}]})";
+  const Dataset dataset = load_chat(row, {.max_length = 7, .refuses = false});
+  EXPECT_EQ(shown(dataset), Shown{"<u>do<e><a>⟦it⟧"});
+  EXPECT_EQ(dataset.examples[0].weights, (Weights{1, 1, 1, 1, 1, 0.5F, 0.5F}));
+  const std::string late =
+      R"({"messages": [{"role": "user", "content": "do"}, {"role": "assistant", "content":)"
+      R"( [{"type": "text", "text": "it"}, {"type": "text", "text": "so", "weight": 0.5}]}]})";
+  const Dataset alike = load_chat(late, {.max_length = 7, .refuses = false});
+  EXPECT_TRUE(alike.examples[0].weights.empty());
 }
 
 TEST_F(DatasetTest, DropsLongRows) {

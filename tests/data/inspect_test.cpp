@@ -41,13 +41,13 @@ TEST(Inspect, ListsIdsOnePerLine) {
 
 TEST(Inspect, ShowsWhatCountsLess) {
   Example row = example();
-  row.weights = {1, 1, 1, 1, 0.25F, 1};
+  row.weights = {1, 1, 1, 1, 0.1F, 1};
   EXPECT_EQ(show_example(row, FakeTokenizer(), {}),
-            "row 3, 6 tokens, 2 scored\n[s]Hi\\n⟦0.25× xy⟧⟦[/s]⟧\n");
+            "row 3, 6 tokens, 2 scored\n[s]Hi\\n⟦0.1× xy⟧⟦[/s]⟧\n");
   EXPECT_EQ(example_json(row, FakeTokenizer(), {})["pieces"][1].dump(),
-            R"({"text":"xy","trained":true,"weight":0.25})");
+            R"({"text":"xy","trained":true,"weight":0.1})");
   EXPECT_NE(show_example(row, FakeTokenizer(), {.ids = true})
-                .find("     4  trained        6  0.25× xy\n     5  trained        2  [/s]\n"),
+                .find("     4  trained        6  0.1× xy\n     5  trained        2  [/s]\n"),
             std::string::npos);
 }
 

@@ -150,6 +150,13 @@ TEST(Conversation, AFunctionCallIsAToolCallIfTheTemplateKnowsThem) {
   EXPECT_EQ(conversation_of(row).tools.dump(), R"([{"name":"f"}])");
 }
 
+TEST(Conversation, APairOfHumanAndAssistantMayWeighItsAnswer) {
+  EXPECT_EQ(weights_of(conversation_of(R"({"conversation": [
+      {"human": "a", "assistant": "b", "loss": false},
+      {"human": "c", "assistant": "d", "weight": 0.5}]})")),
+            (std::vector<float>{1, 0, 1, 0.5F}));
+}
+
 TEST(Conversation, ReadsPairsOfHumanAndAssistant) {
   EXPECT_EQ(messages_of(R"({"conversation": [{"human": "a", "assistant": "b"}]})"),
             R"([{"role":"user","content":"a"},{"role":"assistant","content":"b"}])");
@@ -199,16 +206,32 @@ TEST(Conversation, DividesAContentByCharacters) {
   EXPECT_EQ(conversation.messages[0].dump(), R"({"role":"assistant","content":"Grüße, ja"})");
 }
 
+TEST(Conversation, AContentOfWhichNothingCountsMasksItsMessage) {
+  const Conversation conversation = conversation_of(R"({"messages": [
+      {"role": "assistant", "content": "ab", "train_detail": []},
+      {"role": "assistant", "content": [{"type": "text", "text": "a", "train": false}]},
+      {"role": "assistant", "content": "ab", "weight": 0,
+       "train_detail": [{"begin_offset": 0, "end_offset": 0, "train": true}]},
+      {"role": "assistant", "content": [{"type": "text", "text": " ", "weight": 0.5}]}]})");
+  EXPECT_EQ(weights_of(conversation), (std::vector<float>{0, 0, 0, 1}));
+  for (const MessageWeight& weight : conversation.weights) {
+    EXPECT_TRUE(weight.spans.empty());
+  }
+}
+
 TEST(Conversation, NamesTheWeightThatIsWrong) {
   const auto fault = [](const std::string& keys) {
     return fault_of(R"({"messages": [{"role": "assistant", "content": "abc", )" + keys + "}]}");
   };
-  EXPECT_EQ(fault(R"("weight": -0.5)"),
-            "d.jsonl:7: messages[0].weight: expected true, false or a number >= 0, found -0.5");
-  EXPECT_EQ(fault(R"("loss": "no")"),
-            "d.jsonl:7: messages[0].loss: expected true, false or a number >= 0, found \"no\"");
+  EXPECT_EQ(
+      fault(R"("weight": -0.5)"),
+      "d.jsonl:7: messages[0].weight: expected true, false or a number from 0 to 1000, found -0.5");
+  EXPECT_EQ(
+      fault(R"("loss": "no")"),
+      "d.jsonl:7: messages[0].loss: expected true, false or a number from 0 to 1000, found \"no\"");
   EXPECT_EQ(fault(R"("weight": 1e300)"),
-            "d.jsonl:7: messages[0].weight: expected true, false or a number >= 0, found 1e+300");
+            "d.jsonl:7: messages[0].weight: expected true, false or a number from 0 to 1000, found "
+            "1e+300");
   const std::string place = "d.jsonl:7: messages[0].train_detail";
   EXPECT_EQ(fault(R"("train_detail": true)"),
             place +
@@ -223,6 +246,9 @@ TEST(Conversation, NamesTheWeightThatIsWrong) {
   EXPECT_EQ(fault(R"("train_detail": [{"begin_offset": 1, "end_offset": 1, "train": true},
                                       {"begin_offset": 1, "end_offset": 2, "train": false}])"),
             place + "[1].begin_offset: expected a character's place from 2 to 2, found 1");
+  EXPECT_EQ(fault_of(R"({"messages": [{"role": "assistant", "content": "", "train_detail":
+                [{"begin_offset": 0, "end_offset": 0, "train": true}]}]})"),
+            place + ": the content is empty, so it has no parts");
   EXPECT_EQ(fault_of(R"({"messages": [{"role": "assistant", "train_detail": [],
                 "content": [{"type": "text", "text": "a", "train": false}]}]})"),
             place + ": the parts of content have weights of their own; keep one");

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <set>
@@ -11,6 +12,8 @@
 #include "data/error_text.h"
 #include "data/fake_tokenizer.h"
 #include "io/temporary_directory.h"
+#include "peft/util/sha256.h"
+#include "token_cache_format.h"
 
 namespace peft {
 namespace {
@@ -112,6 +115,41 @@ TEST_F(TokenCache, KeepsWeights) {
     EXPECT_NE(join(stored.report.notes, "\n").find("that count less or more than others: 2 "),
               std::string::npos);
   }
+}
+
+/// The index of a cache file with one entry changed, under a sum that is right again.
+TEST_F(TokenCache, IsMadeAnewWhenItsIndexLiesUnderARightSum) {
+  const std::vector<std::string> whole = shown(load(options()));
+  const auto file = cached().at(0);
+  const std::string good = bytes_of_file(file);
+  const auto forged = [&](const std::function<void(TokenCacheEntry&, TokenCacheFooter&)>& change) {
+    std::string bytes = good;
+    TokenCacheFooter footer{};
+    const size_t end = bytes.size() - sizeof footer;
+    std::memcpy(&footer, bytes.data() + end, sizeof footer);
+    TokenCacheEntry entry{};
+    char* const place = bytes.data() + footer.index_begin;
+    std::memcpy(&entry, place, sizeof entry);
+    change(entry, footer);
+    std::memcpy(place, &entry, sizeof entry);
+    std::memcpy(footer.sha256, sha256(bytes.substr(0, end)).data(), sizeof footer.sha256);
+    std::memcpy(bytes.data() + end, &footer, sizeof footer);
+    put_file(file, bytes);
+    const auto parts = source_files({{.path = folder_ / "d.jsonl"}});
+    EXPECT_FALSE(open_token_cache(file, parts));
+    EXPECT_EQ(shown(load(options())), whole);
+  };
+  forged([](auto& entry, auto&) { entry.begin = uint64_t{1} << 45; });
+  forged([](auto& entry, auto&) { entry.begin = 2; });
+  forged([](auto& entry, auto&) { entry.length = uint64_t{1} << 62; });
+  forged([](auto& entry, auto&) { entry.length += 1000; });
+  forged([](auto& entry, auto&) { entry.has_weights = 2; });
+  forged([](auto& entry, auto&) { entry.has_weights = -1; });
+  forged([](auto& entry, auto&) { entry.file = 7; });
+  forged([](auto& entry, auto&) { entry.label = 0; });
+  forged([](auto& entry, auto&) { entry.prompt_length = -1; });
+  forged([](auto& entry, auto&) { entry.answer_end = 1000; });
+  forged([](auto&, auto& footer) { footer.examples += uint64_t{1} << 61; });
 }
 
 TEST_F(TokenCache, IsMadeAnewWhenAByteOfItIsWrong) {

@@ -46,6 +46,14 @@ TEST(Evaluate, SumsOverTheScoredTokensWhateverTheBatches) {
   }
 }
 
+TEST(Evaluate, CountsEveryScoredTokenOnce) {
+  const auto model = fixture_model("llama");
+  std::vector<Example> rows = examples();
+  const double loss = evaluate(*model, rows, 100, at::kCPU).loss_sum;
+  rows[1].weights = {1, 0.5F, 2, 1, 1, 3, 1};
+  EXPECT_EQ(evaluate(*model, rows, 100, at::kCPU).loss_sum, loss);
+}
+
 TEST(Evaluate, EndsWhenItIsAskedTo) {
   const auto model = fixture_model("llama");
   const std::vector<Example> rows = examples();

@@ -154,6 +154,24 @@ TEST_F(Migrating, ScoresWhatTheToolScores) {
   EXPECT_EQ(train_on("unsloth", "model: m"), "all");
 }
 
+TEST_F(Migrating, KeepsTheNamesOfWeights) {
+  const auto columns = [&](const std::string& keys) {
+    const Json data =
+        from("axolotl", "datasets:\n  - path: d.jsonl\n    type: chat_template\n" + keys)
+            .config["data"];
+    return data.value("columns", Json());
+  };
+  EXPECT_TRUE(columns("    message_field_training: train\n"
+                      "    message_field_training_detail: train_detail\n")
+                  .is_null());
+  EXPECT_TRUE(columns("    message_field_training: null\n"
+                      "    message_field_training_detail: null\n")
+                  .is_null());
+  EXPECT_EQ(columns("    message_field_training: learn\n"
+                    "    message_field_training_detail: parts\n"),
+            (Json{{"train_detail", "parts"}, {"weight", "learn"}}));
+}
+
 TEST_F(Migrating, LetsOneOfTwoKeysWinAsTheToolDoes) {
   const Json both = from("trl",
                          "max_steps: 50\nnum_train_epochs: 2\nwarmup_ratio: 0.1\n"

@@ -8,7 +8,16 @@ namespace peft {
 struct RunData {
   Dataset train;
   std::vector<Example> held_out;
-  Json report;  // of both, for run_report.json
+  Json report;                                    // of both, for run_report.json
+  std::function<void()> give_back_held_out = {};  // Dataset::give_back
+
+  void give_back() const {
+    for (const auto* part : {&train.give_back, &give_back_held_out}) {
+      if (*part) {
+        (*part)();
+      }
+    }
+  }
 };
 
 /// Settles what a run is for and reads its rows: before the model, whose new classification head

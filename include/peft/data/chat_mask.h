@@ -15,7 +15,12 @@ struct FormattedRow {
   int64_t stop =
       -1;  ///< place of the stop token that ends the last trained span; -1: there is none
   std::vector<float> weights = {};  ///< Example::weights
+  int64_t answer_begin = -1;        ///< of the last trained answer; -1: the labels tell it
+  int64_t answer_end = -1;
 };
+
+/// Masks what counts nothing. A row whose tokens all count 1 has no weights then.
+void settle_weights(FormattedRow& row);
 
 /// How the borders of the answers were found.
 enum class Border {

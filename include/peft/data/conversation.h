@@ -30,6 +30,8 @@ struct Conversation {
   Json tools;                          ///< a list, or null
   std::vector<MessageWeight> weights;  ///< by message
   size_t prompt_messages = 0;          ///< the first so many are a prompt and masked
+  bool has_weight = false;             ///< a message has one of RowMapping::weight_keys
+  bool has_train_detail = false;       ///< a message has RowMapping::train_detail_key
 };
 
 /// A prompt with its completion, as text.

@@ -44,6 +44,8 @@ struct DataTally {
   int64_t all_tokens = 0;    ///< before data.overflow
   int64_t lost_tokens = 0;   ///< to data.overflow
   int64_t chat_examples = 0;
+  int64_t weight_keys = 0;    ///< rows with a message that says what it counts
+  int64_t train_details = 0;  ///< rows with a message that is divided by characters
 };
 
 /// Why a data set would teach nothing, or no end: more than 1 % of rows without a scored token,

@@ -109,8 +109,8 @@ struct TextPipeline {
 Dataset load_dataset(const std::vector<DataSource>& sources, const DataOptions& options,
                      const TextPipeline& pipeline);
 
-/// The reference answer of a generation check: text of the last trained span without its stop
-/// token.
+/// The reference answer of a generation check: text of the last trained answer, masked parts and
+/// all, without its stop token.
 std::string reference_answer(const Example& example, const TextPipeline& pipeline);
 
 }  // namespace peft

@@ -14,10 +14,12 @@ inline constexpr int32_t kIgnored = -100;
 struct Example {
   Tokens ids;
   Tokens labels;
-  int64_t row = 0;            ///< place in the data set, from 0, stable across shuffling
-  int64_t line = 0;           ///< line or element number in its file, from 1
-  int64_t prompt_length = 0;  ///< tokens before the last trained span: what `generate` starts from
-  int32_t file = 0;           ///< which of the data set's files
+  int64_t row = 0;   ///< place in the data set, from 0, stable across shuffling
+  int64_t line = 0;  ///< line or element number in its file, from 1
+  int64_t prompt_length =
+      0;                   ///< tokens before the last trained answer: what `generate` starts from
+  int64_t answer_end = 0;  ///< tokens through that answer, also where parts of it are masked
+  int32_t file = 0;        ///< which of the data set's files
   /// Classification: place in Dataset::label_names, -1 in all other rows, whose `labels` are per
   /// token; classification rows have none of those.
   int32_t label = -1;

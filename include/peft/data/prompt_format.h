@@ -12,15 +12,17 @@ namespace peft {
 struct FormattedSource {
   std::vector<FormattedRow> rows;
   Border border = Border::kIds;
-  bool special_in_text = false;  ///< the row's own text holds the spelling of a special token
-  bool tools_ignored = false;    ///< the row has tools, the template does not read them
-  bool glued = false;            ///< no white space between prompt and completion
-  bool extra_bos = false;        ///< text brought the BOS that the tokenizer adds; one was kept
-  bool without_bos = false;      ///< the tokenizer adds a BOS to text, the template writes none
-  size_t taken_away = 0;         ///< tokens that data.overflow has taken already
-  int64_t second_type = 0;       ///< Example::second_type
-  std::string label = {};        ///< classification: the label's name
-  float score = 0.0F;            ///< regression
+  bool special_in_text = false;   ///< the row's own text holds the spelling of a special token
+  bool tools_ignored = false;     ///< the row has tools, the template does not read them
+  bool glued = false;             ///< no white space between prompt and completion
+  bool extra_bos = false;         ///< text brought the BOS that the tokenizer adds; one was kept
+  bool without_bos = false;       ///< the tokenizer adds a BOS to text, the template writes none
+  bool has_weight = false;        ///< a message says what it counts
+  bool has_train_detail = false;  ///< a message is divided by characters
+  size_t taken_away = 0;          ///< tokens that data.overflow has taken already
+  int64_t second_type = 0;        ///< Example::second_type
+  std::string label = {};         ///< classification: the label's name
+  float score = 0.0F;             ///< regression
 };
 
 /// What a tokenizer puts around one text, and around two.

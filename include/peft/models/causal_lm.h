@@ -72,8 +72,8 @@ class CausalLM : public torch::nn::Module {
   Tensor logits(const Batch& batch) const;
 
   /// Sum of the next-token losses over the batch's scored tokens, each times its weight, and the
-  /// tokens' number. With
-  /// `count_correct` also how many the model would have predicted. Never holds all logits.
+  /// tokens' number. With `count_correct` also how many the model would have predicted. Never holds
+  /// all logits.
   HeadLoss loss(const Batch& batch, bool count_correct = false) const;
 
   /// Rows that the head sees and what they are scored against.

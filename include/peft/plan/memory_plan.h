@@ -13,7 +13,7 @@ struct RunShape {
   int64_t scored = 0;             ///< scored tokens of a micro-batch, at most
   int64_t evaluation_tokens = 0;  ///< of the largest held-out batch; 0: no evaluation
   int64_t rows = 0;               ///< of the data sets, which stay in memory
-  int64_t row_tokens = 0;         ///< tokens of these rows
+  int64_t row_bytes = 0;          ///< of these rows' tokens, as far as they lie in memory
   int64_t tokenizer_bytes = 0;    ///< of the tokenizer's files
   Dtype dtype = Dtype::kF32;      ///< of the computation
   std::string optimizer = "adamw";
