@@ -1,5 +1,7 @@
 // The Llama family: Llama 2 and 3, SmolLM2, Mistral (sliding window), Qwen2 (biases on q, k, v) and
 // Qwen3 (norms on the heads of q and k). One block; the config says which parts it has.
+#include <algorithm>
+
 #include "architectures.h"
 #include "peft/models/config_fields.h"
 #include "peft/models/decoder.h"
@@ -32,7 +34,12 @@ std::vector<int64_t> llama_windows(const ConfigFields& fields, const std::string
   const bool absent = !fields.json().contains("sliding_window");
   const bool has_window = fields.has("sliding_window") || (type == "mistral" && absent);
   if (type == "llama" || !has_window) {
-    return std::vector<int64_t>(layers, 0);
+    std::vector<int64_t> none = layer_windows(fields, layers, 1, [](int64_t) { return false; });
+    check<ModelError>(std::find(none.begin(), none.end(), 1) == none.end(),
+                      "{}: layer_types: sliding_attention needs a sliding_window, which this {} "
+                      "model has not",
+                      fields.where(), type);
+    return none;
   }
   const bool on = type == "mistral" || fields.flag("use_sliding_window", false);
   const int64_t full = type == "mistral" ? 0 : fields.size({"max_window_layers"}, 28);
@@ -77,14 +84,19 @@ std::shared_ptr<Block> llama_block(const LlamaConfig& c, int64_t layer,
 
 std::unique_ptr<CausalLM> build_llama(const ModelBlueprint& blueprint) {
   const LlamaConfig config = read_llama(blueprint, blueprint.family.model_type);
+  const Json rope = rope_settings(blueprint.config);
+  check<ModelError>(rope.value("partial_rotary_factor", Json(1.0)) == 1.0,
+                    "{}: partial_rotary_factor: expected 1, as {} models rotate whole heads, found "
+                    "{}",
+                    blueprint.where, blueprint.family.model_type,
+                    rope.value("partial_rotary_factor", Json()).dump());
   DecoderParts parts;
   parts.shape = decoder_shape(blueprint, config.sizes);
   for (int64_t i = 0; i < config.sizes.layers; ++i) {
     parts.blocks.push_back(llama_block(config, i, blueprint.options));
   }
   parts.norm = std::make_shared<RmsNorm>(config.sizes.hidden, config.eps, blueprint.options);
-  parts.ropes.emplace_back(rope_settings(blueprint.config), config.sizes.head_dim,
-                           config.sizes.positions, blueprint.where);
+  parts.ropes.emplace_back(rope, config.sizes.head_dim, config.sizes.positions, blueprint.where);
   return std::make_unique<Decoder>(std::move(parts), blueprint);
 }
 

@@ -22,6 +22,14 @@ double number(const Json& section, const char* key, double otherwise, const std:
   return value;
 }
 
+/// A number without which a kind of scaling has no meaning.
+double needed(const Json& section, const char* key, const std::string& where) {
+  check<ModelError>(section.contains(key) && !section.at(key).is_null(),
+                    "{}: {}: missing; rope_type {} needs it", where, key,
+                    json_excerpt(section.at("rope_type")));
+  return number(section, key, 1.0, where);
+}
+
 std::vector<double> plain(double theta, int64_t dimensions) {
   std::vector<double> frequencies;
   for (int64_t i = 0; i < dimensions / 2; ++i) {
@@ -34,8 +42,8 @@ std::vector<double> plain(double theta, int64_t dimensions) {
 /// Llama 3.1: high frequencies stay, low ones are divided, those between are blended.
 void scale_llama3(std::vector<double>& frequencies, const Json& section, double factor,
                   double original, const std::string& where) {
-  const double low = number(section, "low_freq_factor", 1.0, where);
-  const double high = number(section, "high_freq_factor", 4.0, where);
+  const double low = needed(section, "low_freq_factor", where);
+  const double high = needed(section, "high_freq_factor", where);
   for (double& f : frequencies) {
     const double wavelength = 2.0 * std::numbers::pi / f;
     if (wavelength > original / low) {
@@ -120,7 +128,9 @@ Rope::Rope(const Json& settings, int64_t head_dim, int64_t positions, const std:
   if (settings.contains("rope_type") && settings.at("rope_type").is_string()) {
     type_ = settings.at("rope_type").get<std::string>();
   }
-  factor_ = number(settings, "factor", 1.0, where);
+  const bool has_factor =
+      type_ == "linear" || type_ == "dynamic" || type_ == "llama3" || type_ == "yarn";
+  factor_ = has_factor ? needed(settings, "factor", where) : 1.0;
   const auto most = static_cast<double>(positions);
   const double original = number(settings, "original_max_position_embeddings", most, where);
   original_positions_ = static_cast<int64_t>(type_ == "dynamic" ? most : original);

@@ -85,6 +85,28 @@ TEST(LoadModel, RefusesAnUnknownRopeType) {
       "found \"spiral\"");
 }
 
+TEST(LoadModel, RefusesARopeThatItsKindLeavesOpen) {
+  EditedModel model("llama");
+  model.set("rope_scaling", {{"rope_type", "llama3"}, {"factor", 8.0}});
+  EXPECT_EQ(model.problem(),
+            "DIR/config.json: low_freq_factor: missing; rope_type \"llama3\" needs it");
+  model.set("rope_scaling", {{"type", "linear"}});
+  EXPECT_EQ(model.problem(), "DIR/config.json: factor: missing; rope_type \"linear\" needs it");
+}
+
+TEST(LoadModel, RefusesKeysThatItsFamilyDoesNotKnow) {
+  EditedModel halves("llama");
+  halves.set("partial_rotary_factor", 0.5);
+  EXPECT_EQ(halves.problem(),
+            "DIR/config.json: partial_rotary_factor: expected 1, as llama models rotate whole "
+            "heads, found 0.5");
+  EditedModel slides("llama");
+  slides.set("layer_types", {"full_attention", "sliding_attention"});
+  EXPECT_EQ(slides.problem(),
+            "DIR/config.json: layer_types: sliding_attention needs a sliding_window, which this "
+            "llama model has not");
+}
+
 TEST(LoadModel, ReadsBfloat16IntoFloat32) {
   const auto model = fixture_model("llama-bfloat16");
   const auto expected = read_tensors(fixture("models/llama-bfloat16/reference.safetensors"));
