@@ -102,6 +102,8 @@ void describe_tally(const DataTally& tally, const DataOptions& options, DataRepo
   report.split_per_turn = tally.per_turn.count();
   report.duplicates = tally.duplicates.count();
   report.contradicting_labels = tally.contradicting.count();
+  report.calls_ignored = tally.calls_ignored.count();
+  report.other_labels = tally.other_labels.count();
   report.special_in_text = tally.special.count();
 
   report.places = {{"bad_rows", tally.bad.text()},
@@ -111,6 +113,8 @@ void describe_tally(const DataTally& tally, const DataOptions& options, DataRepo
                    {"without_stop", tally.unstopped.text()},
                    {"duplicates", tally.duplicates.text()},
                    {"contradicting_labels", tally.contradicting.text()},
+                   {"calls_ignored", tally.calls_ignored.text()},
+                   {"other_labels", tally.other_labels.text()},
                    {"special_in_text", tally.special.text()}};
 
   const std::string limit = with_commas(options.max_length);
@@ -136,6 +140,10 @@ void describe_tally(const DataTally& tally, const DataOptions& options, DataRepo
        fmt::format("rows with the spelling of a special token in their own text, which {}",
                    options.special_in_text == "plain" ? "stays text" : "becomes that token"));
   note(report, tally.tools_ignored, "rows with tools, which the chat template does not read");
+  note(report, tally.calls_ignored, "rows with tool_calls, which the chat template does not write");
+  note(report, tally.other_labels,
+       "rows whose labels are other tokens than their ids (a label belongs at its own id's place; "
+       "the shift by one is made here)");
   note(report, tally.without_bos,
        "rows without the BOS that the tokenizer adds to text, as the chat template writes none");
   note(report, tally.extra_bos, "rows that begin with a BOS of their own, of which one was kept");

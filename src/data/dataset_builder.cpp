@@ -156,6 +156,8 @@ void DatasetBuilder::tally_source(const FormattedSource& source) {
   tally(source.border == Border::kPerTurn, tally_.per_turn);
   tally(source.special_in_text, tally_.special);
   tally(source.tools_ignored, tally_.tools_ignored);
+  tally(source.calls_ignored, tally_.calls_ignored);
+  tally(source.other_labels, tally_.other_labels);
   tally(source.glued, tally_.glued);
   tally(source.extra_bos, tally_.extra_bos);
   tally(source.without_bos, tally_.without_bos);

@@ -26,12 +26,13 @@ const char* name_of(Fate fate) {
 /// A row as it was before data.overflow, and what became of its tokens.
 struct WholeRow {
   std::vector<int32_t> ids;
+  std::vector<int32_t> labels;
   std::vector<Fate> fates;
   std::vector<float> weights;
 };
 
 WholeRow whole_row(const Example& example, const ShowOptions& options) {
-  WholeRow row{example.ids.vector(), {}, example.weights.vector()};
+  WholeRow row{example.ids.vector(), example.labels.vector(), {}, example.weights.vector()};
   for (const int32_t label : example.labels) {
     row.fates.push_back(label == kIgnored ? Fate::kMasked : Fate::kTrained);
   }
@@ -39,6 +40,7 @@ WholeRow whole_row(const Example& example, const ShowOptions& options) {
     row.ids.insert(row.ids.end(), cut->second.begin(), cut->second.end());
     row.fates.resize(row.ids.size(), Fate::kDropped);
   }
+  row.labels.resize(row.ids.size(), kIgnored);
   row.weights.resize(row.ids.size(), 1.0F);
   return row;
 }
@@ -152,13 +154,22 @@ std::string marked(const std::string& text, Fate fate, bool colour) {
                                   : text;
 }
 
+/// "  (scored as 99 x)" behind a token whose label is another.
+std::string label_mark(const WholeRow& row, size_t place, const Tokenizer& tokenizer) {
+  const int32_t label = row.labels[place];
+  return label == kIgnored || label == row.ids[place]
+             ? ""
+             : fmt::format("  (scored as {} {})", label, escaped(tokenizer.token(label)));
+}
+
 /// One line per token: place, what became of it, id, and spelling.
 std::string listing(const WholeRow& row, const Tokenizer& tokenizer, bool colour) {
   std::string text;
   for (size_t i = 0; i < row.ids.size(); ++i) {
     const std::string line =
-        fmt::format("{:>6}  {:<7}  {:>7}  {}{}", i, name_of(row.fates[i]), row.ids[i],
-                    weight_mark(row.weights[i]), escaped(tokenizer.token(row.ids[i])));
+        fmt::format("{:>6}  {:<7}  {:>7}  {}{}{}", i, name_of(row.fates[i]), row.ids[i],
+                    weight_mark(row.weights[i]), escaped(tokenizer.token(row.ids[i])),
+                    label_mark(row, i, tokenizer));
     text += colour ? marked(line, row.fates[i], true) : line;
     text += '\n';
   }
@@ -268,6 +279,8 @@ Json report_json(const DataReport& report) {
           {"split_per_turn", report.split_per_turn},
           {"duplicates", report.duplicates},
           {"contradicting_labels", report.contradicting_labels},
+          {"calls_ignored", report.calls_ignored},
+          {"other_labels", report.other_labels},
           {"special_in_text", report.special_in_text},
           {"bad_rows", report.bad_rows},
           {"places", report.places},

@@ -16,7 +16,10 @@ std::string read_label(const Json& label, const std::string& where) {
   check<DataError>(label.is_string() || label.is_number_integer() || label.is_boolean(),
                    "{}: label: expected a string, an integer, true or false, found {}", where,
                    json_excerpt(label));
-  return label.is_string() ? label.get<std::string>() : label.dump();
+  const std::string name = label.is_string() ? label.get<std::string>() : label.dump();
+  check<DataError>(!without_space(name).empty(), "{}: label: expected a label, found {}", where,
+                   json_excerpt(label));
+  return name;
 }
 
 /// A number, which a CSV file has as text.

@@ -113,6 +113,11 @@ FormattedSource PromptFormat::format_tokens(const Json& row, const RowMapping& m
                    "{}: labels: expected {}, one for each of input_ids, found {}", where,
                    formatted.ids.size(), formatted.labels.size());
   FormattedSource source;
+  for (size_t i = 0; i < formatted.ids.size(); ++i) {
+    const bool is_other =
+        formatted.labels[i] != kIgnored && formatted.labels[i] != formatted.ids[i];
+    source.other_labels = source.other_labels || is_other;
+  }
   source.rows.push_back(std::move(formatted));
   return source;
 }
@@ -129,6 +134,8 @@ FormattedSource PromptFormat::format_chat(const Conversation& conversation,
   source.tools_ignored = !conversation.tools.is_null() && !reads_tools_;
   source.without_bos = adds_bos_ && source.rows.size() > 0 && !starts_with_bos(source.rows[0].ids);
   for (const Json& message : conversation.messages) {
+    source.calls_ignored =
+        source.calls_ignored || (!knows_tools_ && !message.value("tool_calls", Json()).empty());
     source.special_in_text =
         source.special_in_text || holds_special(message["content"].get<std::string>());
   }

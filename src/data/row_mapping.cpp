@@ -62,6 +62,19 @@ void refuse_ambiguity(const Json& row, const std::string& where) {
                             : "data.columns={\"messages\": \"messages\"}");
 }
 
+/// The key of a conversation is there, but not its messages.
+void refuse_messages_that_are_no_list(const Json& row, const DataOptions& options,
+                                      const std::string& where) {
+  const Json named = options.columns.value("messages", Json("messages"));
+  for (const std::string& key :
+       {named.get<std::string>(), std::string("conversations"), std::string("conversation")}) {
+    const Json* value = find_column(row, key);
+    check<DataError>(value == nullptr || value->is_array(),
+                     "{}: {}: expected a list of messages, found {}", where, key,
+                     value == nullptr ? "" : json_excerpt(*value));
+  }
+}
+
 /// Which columns were taken for what, and what else the row could have been.
 std::string sentence(const RowMapping& mapping, const Json& row,
                      const std::optional<RowMapping>& runner_up, bool asked) {
@@ -145,6 +158,9 @@ RowMapping detect_mapping(const Json& first_row, const DataOptions& options,
   }
   const ShapeDetector detector(first_row, options);
   std::optional<RowMapping> found = detector.find(options.format);
+  if (!found) {
+    refuse_messages_that_are_no_list(first_row, options, where);
+  }
   check<DataError>(found.has_value(),
                    "{}: {} of this row; its keys are {}{}; name them with data.columns", where,
                    misfit(options), quoted_keys(first_row), nearest_known(first_row));

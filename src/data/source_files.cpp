@@ -61,6 +61,13 @@ std::vector<fs::path> files_of_folder(const fs::path& folder, bool held_out) {
     }
   }
   std::sort(files.begin(), files.end());
+  // Beside files of rows a text file is a licence, a list of packages, a note.
+  const auto is_text = [](const fs::path& file) {
+    return lower_ascii(file.extension().string()) == ".txt";
+  };
+  if (!std::all_of(files.begin(), files.end(), is_text)) {
+    std::erase_if(files, is_text);
+  }
   check<DataError>(!files.empty(), "{}: no data files in this folder; expected {}", folder.string(),
                    fmt::join(kExtensions, ", "));
   const auto train = of_split(files, {"train"});

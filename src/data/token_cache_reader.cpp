@@ -89,6 +89,8 @@ DataReport read_report(const Json& json) {
   reader.read("split_per_turn", report.split_per_turn);
   reader.read("duplicates", report.duplicates);
   reader.read("contradicting_labels", report.contradicting_labels);
+  reader.read("calls_ignored", report.calls_ignored);
+  reader.read("other_labels", report.other_labels);
   reader.read("special_in_text", report.special_in_text);
   reader.read("bad_rows", report.bad_rows);
   reader.read("refusals", report.refusals);

@@ -52,6 +52,11 @@ TEST_F(Classification, KnowsOnlyTheLabelsThatAreGiven) {
             "d.jsonl:1: the label \"2\" is none of the 2 known ones (pos, ...)");
 }
 
+TEST_F(Classification, AnEmptyLabelIsNone) {
+  EXPECT_EQ(fault(R"({"text": "a", "label": " "})", options()),
+            "d.jsonl:1: label: expected a label, found \" \"");
+}
+
 TEST_F(Classification, EqualTextsWithOtherLabelsAreNoDuplicates) {
   const Dataset dataset = load(
       "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"a\", \"label\": \"y\"}\n"

@@ -67,6 +67,22 @@ TEST_F(DatasetTest, TokensAreTakenAsTheyAre) {
   EXPECT_EQ(dataset.report.scored_tokens, 3);
 }
 
+TEST_F(DatasetTest, TellsOfLabelsThatAreOtherTokens) {
+  const Dataset dataset = load(
+      "{\"input_ids\": [97, 98], \"labels\": [-100, 98]}\n"
+      "{\"input_ids\": [97, 98], \"labels\": [98, -100]}\n{\"input_ids\": [97, 98, 99], "
+      "\"labels\": [98, 99, 2]}\n",
+      {.refuses = false});
+  EXPECT_EQ(dataset.report.other_labels, 2);
+}
+
+TEST_F(DatasetTest, TellsOfCallsThatTheTemplateDoesNotWrite) {
+  const std::string row =
+      R"({"messages": [{"role": "user", "content": "do"}, {"role": "assistant", "content": null,)"
+      R"( "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {}}}]}]})";
+  EXPECT_EQ(load_chat(row).report.calls_ignored, 1);
+}
+
 TEST_F(DatasetTest, RefusesTokensThatCannotBe) {
   EXPECT_EQ(fault(R"({"input_ids": [1, 128]})"),
             "d.jsonl:1: input_ids[1]: expected a token id from 0 to 127, found 128");

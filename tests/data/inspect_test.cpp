@@ -51,6 +51,14 @@ TEST(Inspect, ShowsWhatCountsLess) {
             std::string::npos);
 }
 
+TEST(Inspect, ShowsALabelThatIsAnotherToken) {
+  Example row = example();
+  row.labels = {-100, -100, -100, -100, 2, 2};
+  EXPECT_NE(show_example(row, FakeTokenizer(), {.ids = true})
+                .find("     4  trained        6  xy  (scored as 2 [/s])\n"),
+            std::string::npos);
+}
+
 TEST(Inspect, ShowsWhatWasCutOff) {
   const ShowOptions options{.cut_off = {{2, {'a', 'b'}}}};
   EXPECT_EQ(show_example(example(), FakeTokenizer(), options),

@@ -262,6 +262,11 @@ TEST(Conversation, PromptAndCompletionMayBeMessages) {
   EXPECT_EQ(conversation.messages.size(), 2u);
 }
 
+TEST(RowMapping, NamesMessagesThatAreNoList) {
+  EXPECT_EQ(fault_of(R"({"messages": "hello"})"),
+            "d.jsonl:1: messages: expected a list of messages, found \"hello\"");
+}
+
 TEST(Conversation, NamesTheMessageThatIsWrong) {
   EXPECT_EQ(
       fault_of(R"({"messages": [{"role": "bot", "content": "a"}]})"),

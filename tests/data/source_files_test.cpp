@@ -32,8 +32,8 @@ class SourceFilesTest : public testing::Test {
 using Names = std::vector<std::string>;
 
 TEST_F(SourceFilesTest, AFolderStandsForItsDataFiles) {
-  for (const char* name :
-       {"b.jsonl", "a.CSV", "LICENSE.txt", ".hidden.json", "dataset_info.json"}) {
+  for (const char* name : {"b.jsonl", "a.CSV", "LICENSE.txt", "requirements.txt", ".hidden.json",
+                           "dataset_info.json"}) {
     put(name);
   }
   EXPECT_EQ(files(""), (Names{"a.CSV", "b.jsonl"}));

@@ -34,6 +34,8 @@ struct DataTally {
   RowPlaces weighted;        ///< tokens that count less or more than others
   RowPlaces special;         ///< special-token spellings in their own text
   RowPlaces tools_ignored;   ///< tools that the template does not read
+  RowPlaces calls_ignored;   ///< calls of tools that the template does not write
+  RowPlaces other_labels;    ///< rows of ids whose labels are other tokens
   RowPlaces glued;           ///< pairs without white space between the halves
   RowPlaces extra_bos;       ///< text that brought its own BOS
   RowPlaces without_bos;     ///< chat: the tokenizer adds a BOS to text, the template writes none

@@ -68,8 +68,10 @@ struct DataReport {
   int64_t split_per_turn = 0;  ///< rows whose template rewrites history
   int64_t duplicates = 0;
   int64_t contradicting_labels = 0;  ///< classifier: rows with an earlier row's text, not its label
-  int64_t special_in_text = 0;       ///< rows whose own text holds special-token strings
-  int64_t bad_rows = 0;              ///< passed over, as data.skip_bad allows
+  int64_t calls_ignored = 0;    ///< rows with tool_calls, which the chat template does not write
+  int64_t other_labels = 0;     ///< rows of ids with labels that are other tokens than their ids
+  int64_t special_in_text = 0;  ///< rows whose own text holds special-token strings
+  int64_t bad_rows = 0;         ///< passed over, as data.skip_bad allows
   std::vector<std::string> refusals;          ///< why training would refuse the rows
   std::map<std::string, std::string> places;  ///< by name of a count above: "d.jsonl:3, 9"
   std::vector<std::string> notes;             ///< lines with counts and row numbers, ready to print

@@ -13,6 +13,8 @@ struct FormattedSource {
   std::vector<FormattedRow> rows;
   Border border = Border::kIds;
   bool special_in_text = false;   ///< the row's own text holds the spelling of a special token
+  bool calls_ignored = false;     ///< messages have tool_calls, the template does not write them
+  bool other_labels = false;      ///< a label of a row of ids is another token than its id
   bool tools_ignored = false;     ///< the row has tools, the template does not read them
   bool glued = false;             ///< no white space between prompt and completion
   bool extra_bos = false;         ///< text brought the BOS that the tokenizer adds; one was kept
