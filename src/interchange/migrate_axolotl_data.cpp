@@ -1,4 +1,6 @@
 // axolotl: its data sets, and what is scored of them.
+#include <set>
+
 #include "migration.h"
 #include "peft/util/text.h"
 
@@ -13,6 +15,9 @@ Json format_of(const Json& type) {
   }
   if (name.starts_with("alpaca")) {
     return "instruct";
+  }
+  if (name == "input_output") {
+    return "segments";
   }
   return name == "completion" || name == "pretrain" ? Json("text") : Json();
 }
@@ -60,9 +65,46 @@ Json roles_of(const Json& entry) {
   return words;
 }
 
-/// [{path, data_files, type, ...}]: one format and one set of columns for all.
+/// Keys of a data set that are translated, or that ask for nothing beside rows in files.
+bool is_known_of_dataset(const std::string& key, const Json& value) {
+  static const std::set<std::string> known = {"path",
+                                              "data_files",
+                                              "type",
+                                              "ds_type",
+                                              "name",
+                                              "field_messages",
+                                              "field",
+                                              "message_field_role",
+                                              "message_field_content",
+                                              "message_field_training",
+                                              "message_field_training_detail",
+                                              "field_instruction",
+                                              "field_input",
+                                              "field_output",
+                                              "field_system",
+                                              "field_tools",
+                                              "message_property_mappings",
+                                              "roles",
+                                              "chat_template",
+                                              "trust_remote_code"};
+  return known.count(key) > 0 || value.is_null() ||
+         (key == "roles_to_train" && value == Json::array({"assistant"})) ||
+         (key == "train_on_eos" && value == "turn") || (key == "split" && value == "train");
+}
+
+void leave_other_keys(const ForeignKey& key, const Json& entry, MigrationWork& work) {
+  for (const auto& [name, value] : entry.items()) {
+    if (!is_known_of_dataset(name, value)) {
+      work.left({key.name + "." + name, value, key.line}, "no key of ours says it for a data set");
+    }
+  }
+}
+
+/// [{path, data_files, type, ...}]: one format and one set of columns for all, so that types which
+/// differ are left to what each file's rows look like.
 Json as_axolotl_datasets(const ForeignKey& key, MigrationWork& work) {
   Json sources = Json::array();
+  std::set<std::string> types;
   for (const Json& entry : key.value) {
     if (!entry.is_object() || !entry.contains("path")) {
       work.left(key, fmt::format("expected {{path, type}}, found {}", json_excerpt(entry)));
@@ -74,7 +116,12 @@ Json as_axolotl_datasets(const ForeignKey& key, MigrationWork& work) {
     for (const Json& name : found.is_array() ? found : Json::array({found})) {
       sources.push_back(name);
     }
+    leave_other_keys(key, entry, work);
     const Json type = entry.value("type", Json());
+    types.insert(format_of(type).dump() + columns_of(entry).dump());
+    if (format_of(type) == "instruct") {
+      work.changed(key, "alpaca rows get the model's chat template here, not Alpaca's own prompt");
+    }
     if (const Json format = format_of(type); !format.is_null()) {
       work.set("data.format", format);
     } else if (!type.is_null()) {
@@ -88,6 +135,13 @@ Json as_axolotl_datasets(const ForeignKey& key, MigrationWork& work) {
     if (!columns.empty()) {
       work.set("data.columns", columns);
     }
+  }
+  if (types.size() > 1) {
+    work.erase("data.format");
+    work.erase("data.columns");
+    work.left(key,
+              "their types or fields differ, and one data.format holds for all: each file's "
+              "shape is read off its first row; see `peft data show`");
   }
   return sources.empty() ? Json() : sources.size() == 1 ? sources[0] : sources;
 }
@@ -105,16 +159,6 @@ Json as_eval_datasets(const ForeignKey& key, MigrationWork& work) {
 
 Json as_scored_inputs(const ForeignKey& key, MigrationWork&) {
   return key.value == Json(true) ? "all" : "assistant";
-}
-
-/// A number of rows, or a share of them.
-Json as_held_out(const ForeignKey& key, MigrationWork& work) {
-  const double size = number_or(key.value, 0.0);
-  if (size >= 1.0) {
-    work.left(key, "a number of rows; write data.eval_split_ratio, a share of them");
-    return nullptr;
-  }
-  return size > 0.0 ? Json(size) : Json();
 }
 
 Json as_axolotl_overflow(const ForeignKey& key, MigrationWork&) {

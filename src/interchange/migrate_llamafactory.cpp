@@ -136,7 +136,7 @@ const MigrationTool& llamafactory_tool() {
               {.key = "quantization_bit", .why = kNoQuantisedBases},
               {"dataset", "data.train", "", as_datasets},
               {"eval_dataset", "data.eval", "", as_datasets},
-              {.key = "val_size", .ours = "data.eval_split_ratio", .neutral = {0, 0.0}},
+              {"val_size", "data.eval_split_ratio", "", as_held_out},
               {"template", "",
                "the model's own chat template is used: write data.chat_template "
                "for another"},

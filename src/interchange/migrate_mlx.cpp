@@ -114,6 +114,11 @@ void settle_layers(MigrationWork& work) {
   const ForeignKey* const found = work.theirs().find("num_layers");
   const ForeignKey key = found != nullptr ? *found : ForeignKey{"num_layers", kUsualLayers, 0};
   const auto count = static_cast<int64_t>(number_or(key.value, kUsualLayers));
+  if (count >= 0 && work.ours("adapter.peft_type") == "FULL") {
+    work.left(key,
+              fmt::format("{}mlx-lm trains the top {} blocks only; here the whole model trains",
+                          found == nullptr ? "not given: " : "", count));
+  }
   if (count < 0 || work.ours("adapter.peft_type") == "FULL") {
     return;
   }

@@ -17,6 +17,17 @@ Json as_tuner(const ForeignKey& key, MigrationWork& work) {
   return nullptr;
 }
 
+Json as_task(const ForeignKey& key, MigrationWork& work) {
+  if (key.value == "seq_cls") {
+    return "SEQ_CLS";
+  }
+  if (key.value != "causal_lm") {
+    work.refuse(key, fmt::format("{} is not available in this version; write causal_lm or seq_cls",
+                                 json_excerpt(key.value)));
+  }
+  return nullptr;
+}
+
 Json as_loss_scale(const ForeignKey& key, MigrationWork& work) {
   if (key.value == "all" || key.value == "last_round") {
     return key.value == "all" ? "all" : "last_assistant";
@@ -94,8 +105,14 @@ void finish_swift(MigrationWork& work) {
   }
   if (work.has("data.eval") || work.has("data.eval_split_ratio")) {
     if (work.theirs().find("eval_strategy") == nullptr) {
+      // Without a word evaluations follow the saves there.
       const Json steps = work.theirs().value("eval_steps", work.theirs().value("save_steps", 500));
-      work.set("training.eval_steps", steps);  // follows the saves there
+      const ForeignKey* const own = work.theirs().find("eval_steps");
+      const Json whole =
+          as_steps_between(own != nullptr ? *own : ForeignKey{"save_steps", steps, 0}, work);
+      if (!whole.is_null()) {
+        work.set("training.eval_steps", whole);
+      }
     }
   }
 }
@@ -113,6 +130,8 @@ const MigrationTool& swift_tool() {
               {.key = "adapters", .why = "write adapter.path with one folder"},
               {"train_type", "adapter.peft_type", "", as_tuner},
               {"tuner_type", "adapter.peft_type", "", as_tuner},
+              {"task_type", "adapter.task_type", "", as_task},
+              {"num_labels", "model.num_labels"},
               {"lora_rank", "adapter.r"},
               {"lora_alpha", "adapter.lora_alpha"},
               {"lora_dropout", "adapter.lora_dropout", "", as_number},
@@ -133,6 +152,7 @@ const MigrationTool& swift_tool() {
               {"template", "",
                "the model's own chat template is used: write "
                "data.chat_template for another"},
+              {.key = "agent_template", .why = "the chat template writes tools and their calls"},
               {.key = "system", .why = "put it into the rows"},
               {"loss_scale", "data.train_on", "", as_loss_scale},
               {"max_length", "data.max_length"},
@@ -141,13 +161,12 @@ const MigrationTool& swift_tool() {
               {.key = "early_stop_interval", .ours = "training.early_stopping_patience"},
               {.key = "streaming", .why = "rows are read from files here", .neutral = {false}}},
           training_argument_rules()),
-      .ignored =
-          both(std::vector<std::string>{"model_type", "use_hf", "attn_impl", "padding_free",
-                                        "add_version", "dataset_num_proc", "task_type",
-                                        "template_backend", "lazy_tokenize", "model_author",
-                                        "model_name", "device_map", "max_memory", "agent_template",
-                                        "load_from_cache_file", "check_model", "max_pixels"},
-               training_argument_ignored()),
+      .ignored = both(std::vector<std::string>{"model_type", "use_hf", "attn_impl", "padding_free",
+                                               "add_version", "dataset_num_proc",
+                                               "template_backend", "lazy_tokenize", "model_author",
+                                               "model_name", "device_map", "max_memory",
+                                               "load_from_cache_file", "check_model", "max_pixels"},
+                      training_argument_ignored()),
       .defaults = both(std::vector<MigrationDefault>{{"adapter.peft_type", "LORA"},
                                                      {"adapter.r", 8},
                                                      {"adapter.lora_alpha", 32},

@@ -9,7 +9,7 @@ namespace {
 
 /// use_peft false is a full fine-tuning; TRL's default.
 Json as_use_peft(const ForeignKey& key, MigrationWork&) {
-  return key.value == Json(true) ? "LORA" : "FULL";
+  return key.value == Json(true) || key.value == "true" ? "LORA" : "FULL";
 }
 
 Json as_columns_of_text(const ForeignKey& key, MigrationWork&) {
@@ -66,7 +66,19 @@ void settle_scored_tokens(MigrationWork& work) {
   }
 }
 
+/// PEFT's own choice of modules where none is given.
+void settle_targets(MigrationWork& work) {
+  if (work.ours("adapter.peft_type") != "LORA" || work.has("adapter.target_modules")) {
+    return;
+  }
+  work.set("adapter.target_modules", {"q_proj", "v_proj"});
+  work.changed({"lora_target_modules", nullptr, 0},
+               "not given: q_proj and v_proj, PEFT's choice for the Llama family, Mistral, Qwen, "
+               "Gemma and OPT; name those of another family");
+}
+
 void finish_trl(MigrationWork& work) {
+  settle_targets(work);
   settle_scored_tokens(work);
   finish_strategies(work);
   const ForeignKey* const split = work.theirs().find("dataset_test_split");

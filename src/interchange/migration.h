@@ -124,6 +124,10 @@ Json as_float16(const ForeignKey& key, MigrationWork& work);
 Json as_data(const ForeignKey& key, MigrationWork& work);
 /// Steps between lines of the log; a share of the run is left out.
 Json as_logging_steps(const ForeignKey& key, MigrationWork& work);
+/// Steps between two evaluations or checkpoints; a share of the run is left out.
+Json as_steps_between(const ForeignKey& key, MigrationWork& work);
+/// A share of the rows to hold out; a number of rows is left out.
+Json as_held_out(const ForeignKey& key, MigrationWork& work);
 /// true becomes "bfd".
 Json as_packing(const ForeignKey& key, MigrationWork& work);
 /// none, or the names of ours among those given.

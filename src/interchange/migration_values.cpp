@@ -175,6 +175,24 @@ Json as_logging_steps(const ForeignKey& key, MigrationWork& work) {
   return static_cast<int64_t>(steps);
 }
 
+Json as_steps_between(const ForeignKey& key, MigrationWork& work) {
+  const double steps = number_or(key.value, 0.0);
+  if (steps > 0.0 && steps < 1.0) {
+    work.left(key, "a share of the run; write a number of steps");
+    return nullptr;
+  }
+  return static_cast<int64_t>(steps);
+}
+
+Json as_held_out(const ForeignKey& key, MigrationWork& work) {
+  const double size = number_or(key.value, 0.0);
+  if (size >= 1.0) {
+    work.left(key, "a number of rows; write data.eval_split_ratio, a share of them");
+    return nullptr;
+  }
+  return size > 0.0 ? Json(size) : Json();
+}
+
 Json as_packing(const ForeignKey& key, MigrationWork&) {
   return key.value == Json(true) ? "bfd" : "none";
 }

@@ -154,6 +154,39 @@ TEST_F(Migrating, ScoresWhatTheToolScores) {
   EXPECT_EQ(train_on("unsloth", "model: m"), "all");
 }
 
+TEST_F(Migrating, LeavesWhatOneKeyCannotSay) {
+  const auto left = [&](const std::string& tool, const std::string& yaml) {
+    const Migration migration = from(tool, yaml);
+    std::string all;
+    for (const std::string& line : migration.left) {
+      all += line + "\n";
+    }
+    return all;
+  };
+  const std::string mixed =
+      "datasets:\n  - {path: a.jsonl, type: completion}\n"
+      "  - {path: b.jsonl, type: chat_template, shards: 4, split: train}\n";
+  EXPECT_FALSE(from("axolotl", mixed).config["data"].contains("format"));
+  EXPECT_NE(left("axolotl", mixed).find("their types or fields differ"), std::string::npos);
+  EXPECT_NE(left("axolotl", mixed).find("datasets.shards"), std::string::npos);
+  EXPECT_NE(left("axolotl", "eval_steps: 0.1\n").find("a share of the run"), std::string::npos);
+  EXPECT_NE(left("llamafactory", "val_size: 50\n").find("a number of rows"), std::string::npos);
+  EXPECT_NE(left("mlx", "model: no/such\nfine_tune_type: full\nnum_layers: 4\n")
+                .find("mlx-lm trains the top 4 blocks only"),
+            std::string::npos);
+}
+
+TEST_F(Migrating, KnowsClassifiersOfSwift) {
+  const Json config = from("swift", "task_type: seq_cls\nnum_labels: 3\n").config;
+  EXPECT_EQ(config["adapter"].at("task_type"), "SEQ_CLS");
+  EXPECT_EQ(config["model"].at("num_labels"), 3);
+}
+
+TEST_F(Migrating, WritesPeftsOwnTargetsForTrl) {
+  EXPECT_EQ(from("trl", "use_peft: \"true\"\n").config["adapter"].at("target_modules"),
+            Json({"q_proj", "v_proj"}));
+}
+
 TEST_F(Migrating, KeepsTheNamesOfWeights) {
   const auto columns = [&](const std::string& keys) {
     const Json data =
