@@ -45,15 +45,18 @@ class MessageReader {
       conversation.messages.push_back({{"role", role}, {"content", exchange.at(key)}});
       conversation.weights.emplace_back();
     }
-    conversation.weights.back().whole = weight_of(exchange, mapping_, place);
-    conversation.has_weight = conversation.has_weight || has_weight(exchange, mapping_);
+    const std::optional<float> weight = weight_of(exchange, mapping_, place);
+    conversation.weights.back().whole = weight.value_or(1.0F);
+    conversation.has_weight = conversation.has_weight || weight;
   }
 
   void append_message(const Json& source, const std::string& place,
                       Conversation& conversation) const {
     const std::string role = role_of(source, place);
     Json message = {{"role", role == "function_call" ? "assistant" : role}};
-    MessageWeight weight{weight_of(source, mapping_, place)};
+    const std::optional<float> whole = weight_of(source, mapping_, place);
+    conversation.has_weight = conversation.has_weight || whole;
+    MessageWeight weight{whole.value_or(1.0F)};
     message["content"] = content_of(source, place, weight.spans);
     const auto& content = message["content"].get_ref<const std::string&>();
     if (const Json* detail = find_column(source, mapping_.train_detail_key); detail != nullptr) {
@@ -61,7 +64,6 @@ class MessageReader {
       conversation.has_train_detail = true;
     }
     simplify(weight, content);
-    conversation.has_weight = conversation.has_weight || has_weight(source, mapping_);
     for (const auto& [key, value] : source.items()) {
       const bool ours = key == mapping_.role_key || key == mapping_.content_key || is_weight(key);
       if (!ours && !message.contains(key)) {
@@ -109,7 +111,8 @@ class MessageReader {
       const std::string part = fmt::format("{}.{}[{}]", place, key, i);
       const int64_t begin = count_code_points(text);
       text += part_text(content[i], part);
-      spans.push_back({begin, count_code_points(text), weight_of(content[i], mapping_, part)});
+      spans.push_back(
+          {begin, count_code_points(text), weight_of(content[i], mapping_, part).value_or(1.0F)});
     }
     if (std::all_of(spans.begin(), spans.end(), [](const auto& s) { return s.weight == 1.0F; })) {
       spans.clear();

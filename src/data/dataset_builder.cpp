@@ -116,7 +116,7 @@ void DatasetBuilder::add(FormattedLine&& row) {
   tally_.unscored_cut += !any && was_cut;
 }
 
-Dataset DatasetBuilder::finish() {
+Dataset DatasetBuilder::finish(bool trains) {
   report().examples = static_cast<int64_t>(dataset_.examples.size());
   report().bad_rows = tally_.bad.count();
   const int64_t allowed =
@@ -133,8 +133,10 @@ Dataset DatasetBuilder::finish() {
       !reason.empty()) {
     refuse(reason);
   }
-  refuse_unused_column("weight", tally_.weight_keys);
-  refuse_unused_column("train_detail", tally_.train_details);
+  if (trains) {
+    refuse_unused_column("weight", tally_.weight_keys);
+    refuse_unused_column("train_detail", tally_.train_details);
+  }
   describe_tally(tally_, options_, report());
   if (options_.task == Task::kClassification) {
     dataset_.label_names = labels_.arrange(dataset_.examples);

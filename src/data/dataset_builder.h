@@ -35,8 +35,9 @@ class DatasetBuilder {
   /// Throws DataError for a row with a fault unless some are allowed, and for what the options
   /// refuse.
   void add(FormattedLine&& row);
-  /// Throws DataError when the set would teach nothing, or too little is good.
-  Dataset finish();
+  /// Throws DataError when the set would teach nothing, or too little is good. `trains`: its
+  /// messages must have the weights that data.columns names, which held-out rows need not.
+  Dataset finish(bool trains);
 
  private:
   DataReport& report() { return dataset_.report; }

@@ -55,6 +55,7 @@ DatasetReader::DatasetReader(const DataOptions& options, const TextPipeline& pip
 void DatasetReader::read(const SourceFiles& part, size_t part_number) {
   int64_t left = part.limit;
   columns_ = part.columns;
+  trains_ = trains_ || !part.held_out;
   for (const std::filesystem::path& file : part.files) {
     if (left > 0) {
       parts_.push_back(part_number);

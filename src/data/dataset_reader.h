@@ -16,7 +16,7 @@ class DatasetReader {
   DatasetReader(const DataOptions& options, const TextPipeline& pipeline, TokenCacheWriter* writer);
 
   void read(const SourceFiles& part, size_t part_number);
-  Dataset finish() { return builder_.finish(); }
+  Dataset finish() { return builder_.finish(trains_); }
   /// Of every file that was read, the number of its part.
   const std::vector<size_t>& parts() const { return parts_; }
 
@@ -38,6 +38,7 @@ class DatasetReader {
   DatasetBuilder builder_;
   std::string shapeless_;  // why the first row of the file at hand fits no shape
   Json columns_;           // of the part at hand
+  bool trains_ = false;    // a part is not held out
   std::vector<size_t> parts_;
   int64_t rows_ = 0;
   int64_t bytes_ = 0;

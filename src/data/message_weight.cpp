@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace peft {
 namespace {
 
@@ -31,16 +29,14 @@ int64_t read_offset(const Json& entry, const char* name, int64_t least, int64_t 
 
 }  // namespace
 
-bool has_weight(const Json& object, const RowMapping& mapping) {
-  return std::any_of(mapping.weight_keys.begin(), mapping.weight_keys.end(),
-                     [&](const std::string& key) { return find_column(object, key) != nullptr; });
-}
-
-float weight_of(const Json& object, const RowMapping& mapping, const std::string& place) {
-  float weight = 1.0F;
+std::optional<float> weight_of(const Json& object, const RowMapping& mapping,
+                               const std::string& place) {
+  std::optional<float> weight;
   for (const std::string& key : mapping.weight_keys) {
-    if (const Json* value = find_column(object, key); value != nullptr && !value->is_null()) {
-      weight *= read_weight(*value, fmt::format("{}.{}", place, key));
+    if (const Json* value = find_column(object, key); value != nullptr) {
+      const bool is_null = value->is_null();
+      weight = weight.value_or(1.0F) *
+               (is_null ? 1.0F : read_weight(*value, fmt::format("{}.{}", place, key)));
     }
   }
   return weight;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -7,13 +8,11 @@
 
 namespace peft {
 
-/// Whether a message has one of `mapping.weight_keys`.
-bool has_weight(const Json& object, const RowMapping& mapping);
-
 /// What a message, or a part of its content, says that it counts: the product of those of
-/// `mapping.weight_keys` that it has, 1 without any. true is 1, false 0. Throws DataError with
-/// `place` for what is neither that nor a number from 0 to 1,000.
-float weight_of(const Json& object, const RowMapping& mapping, const std::string& place);
+/// `mapping.weight_keys` that it has; nothing without any. true and null are 1, false 0. Throws
+/// DataError with `place` for what is neither that nor a number from 0 to 1,000.
+std::optional<float> weight_of(const Json& object, const RowMapping& mapping,
+                               const std::string& place);
 
 /// axolotl's `train_detail`: [{"begin_offset", "end_offset", "train"}, ...] of a content of
 /// `length` code points, counted from 0; `end_offset` is the last one of its part. What no entry

@@ -124,6 +124,9 @@ const Json* find_column(const Json& row, const std::string& name) {
   if (const auto whole = row.find(name); whole != row.end()) {
     return &*whole;
   }
+  if (name.find('.') == std::string::npos) {
+    return nullptr;
+  }
   const Json* value = &row;
   for (const std::string& part : split(name, '.')) {
     const bool is_place = value->is_array() && !part.empty() && part.size() < 10 &&

@@ -117,12 +117,12 @@ SourceFiles part_of(const DataSource& source, int64_t limit) {
   const auto registered =
       fs::exists(source.path, unknown) ? std::nullopt : find_registered(source.path);
   if (!registered) {
-    return {files_of(source), source.weight, limit};
+    return {files_of(source), source.weight, limit, source.held_out};
   }
   DataSource there = source;
   there.path = registered->file;
   return {files_of(there), source.weight, std::min(limit, registered->limit.value_or(limit)),
-          registered->columns};
+          source.held_out, registered->columns};
 }
 
 }  // namespace

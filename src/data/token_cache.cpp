@@ -84,7 +84,10 @@ std::string token_cache_key(const std::vector<SourceFiles>& parts, const std::st
     for (const fs::path& file : part.files) {
       names.push_back(file.string());
     }
-    files.push_back({{"files", names}, {"limit", part.limit}, {"columns", part.columns}});
+    files.push_back({{"files", names},
+                     {"limit", part.limit},
+                     {"held_out", part.held_out},
+                     {"columns", part.columns}});
   }
   const Json all = {{"rules", kRules},
                     {"parts", files},

@@ -179,7 +179,7 @@ std::optional<Dataset> open_token_cache(const std::filesystem::path& path,
     read_examples(file, footer, dataset);
     std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now(), unknown);
     return dataset;
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     log_warning("{}: this cache is made anew: {}", path.string(), error.what());
     return std::nullopt;
   }

@@ -173,7 +173,6 @@ const MigrationTool& axolotl_tool() {
                   "eval_strategy",
                   "save_strategy",
                   "early_stopping_min_delta",
-                  "tokens",
                   "gptq",
                   "logging_dir"},
       .defaults = {{"adapter.peft_type", "LORA"},

@@ -36,9 +36,8 @@ Json columns_of(const Json& entry) {
   take(entry, "message_field_content", "content");
   take(entry, "message_field_training_detail", "train_detail");
   // Without a name for it all usual ones are read, "train" among them.
-  take(entry, "message_field_training", "weight");
-  if (columns.contains("weight") && columns["weight"] == "train") {
-    columns.erase("weight");
+  if (entry.value("message_field_training", Json()) != "train") {
+    take(entry, "message_field_training", "weight");
   }
   take(entry, "field_instruction", "instruction");
   take(entry, "field_input", "input");
@@ -85,11 +84,11 @@ bool is_known_of_dataset(const std::string& key, const Json& value) {
                                               "field_tools",
                                               "message_property_mappings",
                                               "roles",
-                                              "chat_template",
                                               "trust_remote_code"};
   return known.count(key) > 0 || value.is_null() ||
          (key == "roles_to_train" && value == Json::array({"assistant"})) ||
-         (key == "train_on_eos" && value == "turn") || (key == "split" && value == "train");
+         (key == "train_on_eos" && value == "turn") || (key == "split" && value == "train") ||
+         (key == "chat_template" && value == "tokenizer_default");
 }
 
 void leave_other_keys(const ForeignKey& key, const Json& entry, MigrationWork& work) {
@@ -118,11 +117,11 @@ Json as_axolotl_datasets(const ForeignKey& key, MigrationWork& work) {
     }
     leave_other_keys(key, entry, work);
     const Json type = entry.value("type", Json());
-    types.insert(format_of(type).dump() + columns_of(entry).dump());
-    if (format_of(type) == "instruct") {
+    const Json format = format_of(type);
+    if (format == "instruct") {
       work.changed(key, "alpaca rows get the model's chat template here, not Alpaca's own prompt");
     }
-    if (const Json format = format_of(type); !format.is_null()) {
+    if (!format.is_null()) {
       work.set("data.format", format);
     } else if (!type.is_null()) {
       work.left(key, fmt::format("type {} is not known here; see data.format and data.columns",
@@ -132,6 +131,7 @@ Json as_axolotl_datasets(const ForeignKey& key, MigrationWork& work) {
     if (const Json roles = roles_of(entry); !roles.empty()) {
       columns["roles"] = roles;
     }
+    types.insert(format.dump() + columns.dump());
     if (!columns.empty()) {
       work.set("data.columns", columns);
     }
@@ -193,6 +193,9 @@ std::vector<MigrationRule> axolotl_data_rules() {
           {.key = "train_on_eos",
            .why = "the end of each scored answer is scored",
            .neutral = {"turn"}},
+          {.key = "special_tokens.eos_token", .why = "the tokenizer's own is used"},
+          {.key = "special_tokens.bos_token", .why = "the tokenizer's own is used"},
+          {.key = "tokens", .why = "no token is added to the vocabulary"},
           {"sequence_len", "data.max_length"},
           {"excess_length_strategy", "data.overflow", "", as_axolotl_overflow},
           {"sample_packing", "data.packing", "", as_packing},

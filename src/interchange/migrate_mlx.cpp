@@ -114,23 +114,21 @@ void settle_layers(MigrationWork& work) {
   const ForeignKey* const found = work.theirs().find("num_layers");
   const ForeignKey key = found != nullptr ? *found : ForeignKey{"num_layers", kUsualLayers, 0};
   const auto count = static_cast<int64_t>(number_or(key.value, kUsualLayers));
-  if (count >= 0 && work.ours("adapter.peft_type") == "FULL") {
+  const int64_t blocks = blocks_of(work);
+  if (count < 0 || (blocks > 0 && count >= blocks)) {
+    return;
+  }
+  if (work.ours("adapter.peft_type") == "FULL") {
     work.left(key,
               fmt::format("{}mlx-lm trains the top {} blocks only; here the whole model trains",
                           found == nullptr ? "not given: " : "", count));
-  }
-  if (count < 0 || work.ours("adapter.peft_type") == "FULL") {
     return;
   }
-  const int64_t blocks = blocks_of(work);
   if (blocks == 0) {
     work.refuse(key, fmt::format("{}mlx-lm adapts the top {} blocks only, and the model's folder, "
                                  "which says how many there are, is not here; name it in model, or "
                                  "write num_layers: -1 for all blocks",
                                  found == nullptr ? "not given: " : "", count));
-    return;
-  }
-  if (count >= blocks) {
     return;
   }
   Json numbers = Json::array();

@@ -106,12 +106,11 @@ void finish_swift(MigrationWork& work) {
   if (work.has("data.eval") || work.has("data.eval_split_ratio")) {
     if (work.theirs().find("eval_strategy") == nullptr) {
       // Without a word evaluations follow the saves there.
-      const Json steps = work.theirs().value("eval_steps", work.theirs().value("save_steps", 500));
       const ForeignKey* const own = work.theirs().find("eval_steps");
-      const Json whole =
-          as_steps_between(own != nullptr ? *own : ForeignKey{"save_steps", steps, 0}, work);
-      if (!whole.is_null()) {
-        work.set("training.eval_steps", whole);
+      const ForeignKey* const given = own != nullptr ? own : work.theirs().find("save_steps");
+      const Json steps = given == nullptr ? Json(500) : as_steps_between(*given, work);
+      if (!steps.is_null()) {
+        work.set("training.eval_steps", steps);
       }
     }
   }

@@ -104,6 +104,7 @@ Json gemma3_rope(const Json& config, bool sliding) {
 
 std::vector<Rope> gemma_ropes(const GemmaConfig& c, const ModelBlueprint& blueprint) {
   const auto rope = [&](const Json& settings) {
+    check_whole_heads(settings, blueprint.where);
     return Rope(settings, c.sizes.head_dim, c.sizes.positions, blueprint.where);
   };
   if (c.generation != Generation::kThree) {

@@ -85,11 +85,7 @@ std::shared_ptr<Block> llama_block(const LlamaConfig& c, int64_t layer,
 std::unique_ptr<CausalLM> build_llama(const ModelBlueprint& blueprint) {
   const LlamaConfig config = read_llama(blueprint, blueprint.family.model_type);
   const Json rope = rope_settings(blueprint.config);
-  check<ModelError>(rope.value("partial_rotary_factor", Json(1.0)) == 1.0,
-                    "{}: partial_rotary_factor: expected 1, as {} models rotate whole heads, found "
-                    "{}",
-                    blueprint.where, blueprint.family.model_type,
-                    rope.value("partial_rotary_factor", Json()).dump());
+  check_whole_heads(rope, blueprint.where);
   DecoderParts parts;
   parts.shape = decoder_shape(blueprint, config.sizes);
   for (int64_t i = 0; i < config.sizes.layers; ++i) {

@@ -172,6 +172,7 @@ std::unique_ptr<CausalLM> build_moe(const ModelBlueprint& blueprint) {
   parts.norm = std::make_shared<RmsNorm>(config.sizes.hidden, config.eps, blueprint.options);
   Json rope = {{"rope_theta", config.is_qwen ? 1e4 : 1e6}};
   rope.update(rope_settings(blueprint.config));
+  check_whole_heads(rope, blueprint.where);
   parts.ropes.emplace_back(rope, config.sizes.head_dim, config.sizes.positions, blueprint.where);
   return std::make_unique<Decoder>(std::move(parts), blueprint);
 }

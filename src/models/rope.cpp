@@ -118,6 +118,14 @@ Tensor float_tensor(const std::vector<double>& values) {
 
 }  // namespace
 
+void check_whole_heads(const Json& settings, const std::string& where) {
+  const Json share = settings.value("partial_rotary_factor", Json(1.0));
+  check<ModelError>(share == 1.0,
+                    "{}: partial_rotary_factor: expected 1, as models of this family rotate whole "
+                    "heads, found {}",
+                    where, json_excerpt(share));
+}
+
 Rope::Rope(const Json& settings, int64_t head_dim, int64_t positions, const std::string& where) {
   theta_ = number(settings, "rope_theta", 1e4, where);
   dimensions_ = static_cast<int64_t>(static_cast<double>(head_dim) *

@@ -132,6 +132,11 @@ TEST_F(DatasetTest, RefusesANameOfWeightsThatNoMessageHas) {
             "data.columns.weight: no message of d.jsonl has \"wieght\"");
   EXPECT_EQ(chat_fault(chat_row("hi", "yo"), {.columns = {{"train_detail", "parts"}}}),
             "data.columns.train_detail: no message of d.jsonl has \"parts\"");
+  put_file(folder_ / "held.jsonl", chat_row("hi", "yo"));
+  DataSource held_out{folder_ / "held.jsonl"};
+  held_out.held_out = true;
+  const DataOptions named{.columns = {{"weight", "w"}}};
+  EXPECT_EQ(load_dataset({held_out}, named, chat_pipeline()).examples.size(), 1u);
   const std::string deep = R"({"messages": [{"role": "user", "content": "hi"},)"
                            R"( {"role": "assistant", "content": "yo", "meta": {"w": 0.5}}]})";
   EXPECT_EQ(load_chat(deep, {.columns = {{"weight", "meta.w"}}}).examples[0].weights.back(), 0.5F);

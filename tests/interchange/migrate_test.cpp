@@ -169,6 +169,12 @@ TEST_F(Migrating, LeavesWhatOneKeyCannotSay) {
   EXPECT_FALSE(from("axolotl", mixed).config["data"].contains("format"));
   EXPECT_NE(left("axolotl", mixed).find("their types or fields differ"), std::string::npos);
   EXPECT_NE(left("axolotl", mixed).find("datasets.shards"), std::string::npos);
+  EXPECT_NE(left("axolotl", "special_tokens: {eos_token: x}\n").find("special_tokens.eos_token"),
+            std::string::npos);
+  EXPECT_NE(left("axolotl", "tokens: [x]\n").find("no token is added"), std::string::npos);
+  const std::string full =
+      "fine_tune_type: full\nnum_layers: 4\nmodel: tests/fixtures/models/llama\n";
+  EXPECT_EQ(left("mlx", full).find("num_layers"), std::string::npos);  // it has two
   EXPECT_NE(left("axolotl", "eval_steps: 0.1\n").find("a share of the run"), std::string::npos);
   EXPECT_NE(left("llamafactory", "val_size: 50\n").find("a number of rows"), std::string::npos);
   EXPECT_NE(left("mlx", "model: no/such\nfine_tune_type: full\nnum_layers: 4\n")

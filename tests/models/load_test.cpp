@@ -98,8 +98,8 @@ TEST(LoadModel, RefusesKeysThatItsFamilyDoesNotKnow) {
   EditedModel halves("llama");
   halves.set("partial_rotary_factor", 0.5);
   EXPECT_EQ(halves.problem(),
-            "DIR/config.json: partial_rotary_factor: expected 1, as llama models rotate whole "
-            "heads, found 0.5");
+            "DIR/config.json: partial_rotary_factor: expected 1, as models of this family "
+            "rotate whole heads, found 0.5");
   EditedModel slides("llama");
   slides.set("layer_types", {"full_attention", "sliding_attention"});
   EXPECT_EQ(slides.problem(),

@@ -28,13 +28,6 @@ void PrintTo(const Bomb& bomb, std::ostream* out) {
   *out << bomb.name;
 }
 
-// Seconds: under one of them, but sanitizers and busy machines are slower.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr double kSoon = 200.0;
-#else
-constexpr double kSoon = 20.0;
-#endif
-
 class Bombs : public testing::TestWithParam<Bomb> {};
 
 TEST_P(Bombs, EndInAnErrorSoon) {
@@ -42,7 +35,7 @@ TEST_P(Bombs, EndInAnErrorSoon) {
   const std::string text = refusal<ModelError>(GetParam().source);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   EXPECT_NE(text.find(GetParam().reason), std::string::npos) << text;
-  EXPECT_LT(took.count(), kSoon);
+  EXPECT_LT(took.count(), 20.0);  // under a second; sanitizers and busy machines are slower
 }
 
 const std::string kThousand = "{% for a in range(1000) %}";

@@ -13,6 +13,7 @@ struct SourceFiles {
   std::vector<std::filesystem::path> files;
   double weight = 1.0;
   int64_t limit = 0;              ///< rows over all of them
+  bool held_out = false;          ///< DataSource::held_out
   Json columns = Json::object();  ///< of a registered data set; data.columns wins
 };
 

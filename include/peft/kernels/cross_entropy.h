@@ -20,7 +20,7 @@ struct CrossEntropyOptions {
 
 /// The loss of a batch: a sum, so that the caller divides by the tokens of a whole step.
 struct HeadLoss {
-  Tensor sum;          ///< scalar float32, sum of weight * -log p(target) over the scored rows
+  Tensor sum;  ///< scalar float32, sum of weight * -log p(target) of scored rows; has grad_fn
   int64_t tokens = 0;  ///< scored rows
   Tensor correct;      ///< scalar int64; undefined unless count_correct
 };

@@ -44,4 +44,8 @@ class Rope {
   Tensor long_frequencies_;  // the same beyond the original positions; longrope alone has them
 };
 
+/// For families that rotate whole heads, as the reference reads no other share for them. Throws
+/// ModelError for a partial_rotary_factor other than 1.
+void check_whole_heads(const Json& settings, const std::string& where);
+
 }  // namespace peft
