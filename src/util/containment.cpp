@@ -34,12 +34,14 @@ constexpr bool kLimitsMemory = false;
 constexpr bool kLimitsMemory = true;
 #endif
 
-// What reading bytes, building values and ending take; the last two are what a sanitizer asks for
-// when the process ends. None opens, connects, starts or signals.
-constexpr long kAllowedCalls[] = {SYS_read,         SYS_pread64, SYS_write,  SYS_close,
-                                  SYS_brk,          SYS_mmap,    SYS_munmap, SYS_mremap,
-                                  SYS_mprotect,     SYS_madvise, SYS_futex,  SYS_exit_group,
-                                  SYS_rt_sigreturn, SYS_exit,    SYS_gettid, SYS_sigaltstack};
+// What reading bytes, building values and ending take. None opens, connects, starts or signals.
+constexpr long kAllowedCalls[] = {
+#if defined(__SANITIZE_ADDRESS__)
+    SYS_gettid, SYS_sigaltstack,  // asked for when the process ends
+#endif
+    SYS_read,   SYS_pread64,     SYS_write,        SYS_close,    SYS_brk,
+    SYS_mmap,   SYS_munmap,      SYS_mremap,       SYS_mprotect, SYS_madvise,
+    SYS_futex,  SYS_exit_group,  SYS_rt_sigreturn, SYS_exit};
 
 /// Lowers a limit, for good.
 template <class Resource>
